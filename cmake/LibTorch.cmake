@@ -1,0 +1,20 @@
+# torch (an imported target of the wheel's own config) and the CUDA language, both from the Python wheels.
+# The wheel insists on a CUDA toolkit even where no GPU is present; the nvidia wheels are one.
+set(CUDA_ROOT ${BESA_SITE_PACKAGES}/nvidia/cu13)
+set(CUDAToolkit_ROOT ${CUDA_ROOT})
+set(CUDA_TOOLKIT_ROOT_DIR ${CUDA_ROOT})
+set(CMAKE_CUDA_COMPILER ${CUDA_ROOT}/bin/nvcc)
+# sm_80 is the A100, sm_90 the H100 and H200; PTX lets later cards compile the kernels on first use.
+set(TORCH_CUDA_ARCH_LIST "8.0;9.0+PTX" CACHE STRING "GPU architectures, in LibTorch's notation")
+list(APPEND CMAKE_PREFIX_PATH ${BESA_SITE_PACKAGES}/torch)
+# Torch's config warns about kineto and the like that we do not use.
+set(CMAKE_WARN_DEPRECATED OFF)
+set(Python_EXECUTABLE ${BESA_VENV}/bin/python)
+find_package(Torch REQUIRED CONFIG)
+set(CMAKE_WARN_DEPRECATED ON)
+
+# besa::torch: what a target that includes LibTorch links.
+add_library(besa_torch INTERFACE)
+add_library(besa::torch ALIAS besa_torch)
+target_link_libraries(besa_torch INTERFACE ${TORCH_LIBRARIES})
+target_compile_options(besa_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-shadow>)
