@@ -1,0 +1,62 @@
+// Object stores behind one interface.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/object/uri.h"
+
+namespace besa::storage {
+
+struct ObjectInfo {
+  Uri uri;
+  // Bytes.
+  int64_t size = 0;
+  // Changes whenever the content does: the store's entity tag, or size and modification time of a file.
+  std::string etag;
+};
+
+// A streamed write. Nothing is visible at the address until Finish returns OK; then everything is. Destroying a writer
+// that was not finished discards what it wrote. Not thread-safe.
+class ObjectWriter {
+ public:
+  virtual ~ObjectWriter() = default;
+  virtual absl::Status Write(std::span<const std::byte> bytes) = 0;
+  virtual absl::Status Finish() = 0;
+};
+
+// Thread-safe. Errors: NOT_FOUND for what is not there, PERMISSION_DENIED, RESOURCE_EXHAUSTED for a full disk,
+// UNAVAILABLE for whatever may pass when tried again; each names the URI.
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+
+  virtual absl::StatusOr<ObjectInfo> Stat(const Uri& uri) = 0;
+  // All objects under `folder`, at any depth, sorted by address; a folder that is not there has none.
+  virtual absl::StatusOr<std::vector<ObjectInfo>> List(const Uri& folder) = 0;
+  // Fills `out` with the bytes from `offset` on. OUT_OF_RANGE if the object is shorter than that.
+  virtual absl::Status ReadRange(const Uri& uri, int64_t offset, std::span<std::byte> out) = 0;
+  // Replaces whatever was at the address.
+  virtual absl::StatusOr<std::unique_ptr<ObjectWriter>> OpenWriter(const Uri& uri) = 0;
+  // Copies inside the store where both lie in one (the bytes do not pass through this process), else streams.
+  virtual absl::Status Copy(const Uri& from, const Uri& to) = 0;
+  // Deleting what is not there is OK.
+  virtual absl::Status Delete(const Uri& uri) = 0;
+  // Everything under the folder, and the folder.
+  virtual absl::Status DeleteFolder(const Uri& folder) = 0;
+};
+
+// The whole object. RESOURCE_EXHAUSTED if it is larger than `limit` bytes: for configuration files and text, not
+// weights.
+absl::StatusOr<std::string> ReadAll(ObjectStore& store, const Uri& uri, int64_t limit);
+
+// Writes `content` in one go.
+absl::Status WriteAll(ObjectStore& store, const Uri& uri, absl::string_view content);
+
+}  // namespace besa::storage
