@@ -7,11 +7,11 @@ set(CMAKE_CUDA_COMPILER ${CUDA_ROOT}/bin/nvcc)
 # sm_80 is the A100, sm_90 the H100 and H200; PTX lets later cards compile the kernels on first use.
 set(TORCH_CUDA_ARCH_LIST "8.0;9.0+PTX" CACHE STRING "GPU architectures, in LibTorch's notation")
 list(APPEND CMAKE_PREFIX_PATH ${BESA_SITE_PACKAGES}/torch)
-# Torch's config warns about kineto and the like that we do not use.
-set(CMAKE_WARN_DEPRECATED OFF)
+# Torch's config warns about parts of itself that we do not use (kineto); only errors matter here.
+set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
 set(Python_EXECUTABLE ${BESA_VENV}/bin/python)
 find_package(Torch REQUIRED CONFIG)
-set(CMAKE_WARN_DEPRECATED ON)
+unset(CMAKE_MESSAGE_LOG_LEVEL)
 
 # besa::torch: what a target that includes LibTorch links.
 add_library(besa_torch INTERFACE)

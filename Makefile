@@ -1,0 +1,35 @@
+# Everything a newcomer needs: `make demo` and `make test` do the whole way from a fresh machine.
+BUILD ?= build
+JOBS  ?= $(shell nproc)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build test demo bench verify format clean
+
+help:   ## show this list
+	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup:  ## install the pinned dependencies (cmake/dependencies/)
+	@cmake/setup.sh
+
+build: setup  ## build everything into $(BUILD)/
+	@[ -e $(BUILD)/build.ninja ] || cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING -Wno-dev
+	@ninja -C $(BUILD) -j$(JOBS)
+
+test: build  ## build and run every test; GPU tests are skipped, with a reason, where there is no GPU
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j$(JOBS)
+
+demo: build  ## prune a real model through the real service on this machine
+	@deploy/demo.sh $(BUILD)
+
+bench: build  ## run the benchmarks of docs/benchmarks.md that need no GPU
+	@$(BUILD)/worker/kernels/kernels_bench
+
+verify: build  ## formats and lints: C++, proto, shell, Python
+	@tests/verify.sh $(BUILD)
+
+format: setup  ## format all C++ and Python files in place
+	@git ls-files '*.h' '*.cc' '*.cu' '*.cuh' | xargs .deps/venv/bin/clang-format -i
+	@.deps/venv/bin/ruff format --quiet tests
+
+clean:  ## remove what was built
+	@rm -rf $(BUILD) .demo
