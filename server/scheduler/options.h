@@ -1,0 +1,29 @@
+// Settings of the scheduler.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace besa::server {
+
+struct SchedulerOptions {
+  // Folder under which every job gets its workspace "<workspace_uri>/<job id>/". Workers and coordinator reach it.
+  std::string workspace_uri;
+  // A lease ends after this long without a heartbeat.
+  absl::Duration lease_term = absl::Seconds(30);
+  // Workers are asked to send heartbeats this often.
+  absl::Duration heartbeat_interval = absl::Seconds(5);
+  // Attempts of one task that may fail or be lost in one generation of its job before the job fails. Attempts that were
+  // handed back or cancelled don't count.
+  int32_t max_attempts = 5;
+  // Failures of publishing in one generation before the job fails.
+  int32_t max_publish_failures = 5;
+  // Largest size of one file of weights, as sent to workers.
+  int64_t shard_bytes = int64_t{4} << 30;
+  // Beats and progress of one lease are stored at most this often.
+  absl::Duration progress_interval = absl::Seconds(1);
+};
+
+}  // namespace besa::server

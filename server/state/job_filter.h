@@ -1,0 +1,35 @@
+// The filter of ListJobs: the part of AIP-160 that jobs can be filtered by.
+//
+//   filter    = [ condition { "AND" condition } ]
+//   condition = "state" ("=" | "!=") JobState without its prefix        state = PRUNING
+//             | "display_name" ("=" | "!=") (word | quoted string)      display_name != "nightly run"
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+#include "besa/v1/job.pb.h"
+
+namespace besa::server {
+
+struct JobCondition {
+  enum class Field { kState, kDisplayName };
+  Field field = Field::kState;
+  // "=" or, if set, "!=".
+  bool negated = false;
+  // For kState.
+  v1::JobState state = v1::JOB_STATE_UNSPECIFIED;
+  // For kDisplayName.
+  std::string text;
+};
+
+// All conditions hold of the jobs that are listed. Empty: every job.
+using JobFilter = std::vector<JobCondition>;
+
+// INVALID_ARGUMENT, field "filter", saying what is wrong and what could stand there.
+absl::StatusOr<JobFilter> ParseJobFilter(absl::string_view filter);
+
+}  // namespace besa::server
