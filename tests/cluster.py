@@ -10,8 +10,9 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data"
 BUILD = Path(os.environ.get("BESA_BUILD", ROOT / "build"))
 MODEL = DATA / "books-llama-3m"
@@ -64,7 +65,7 @@ class Cluster:
     coordinator: subprocess.Popen | None = None
     workers: dict[str, subprocess.Popen] = field(default_factory=dict)
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         return self
 
@@ -86,9 +87,7 @@ class Cluster:
 
     def _spawn(self, name: str, command: list[str]) -> subprocess.Popen:
         with open(self.folder / "logs" / f"{name}.log", "ab") as log:
-            return subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-            )
+            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
     def log(self, name: str) -> str:
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
@@ -158,6 +157,7 @@ class Cluster:
             capture_output=True,
             text=True,
             timeout=timeout,
+            check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
@@ -192,10 +192,7 @@ class Cluster:
         """The job's tasks by their short name."""
         result = self.besa("--json", "jobs", "tasks", name)
         assert result.code == 0, result.err
-        return {
-            task["name"].rsplit("/", 1)[1]: task
-            for task in result.json().get("tasks", [])
-        }
+        return {task["name"].rsplit("/", 1)[1]: task for task in result.json().get("tasks", [])}
 
     def finish(self, name: str, seconds: float = 120) -> dict:
         """Waits until the job has ended; returns it."""

@@ -1,0 +1,87 @@
+"""kill -9 of any process in mid-block: the job ends with the same bytes, and nothing committed is computed again."""
+
+import random
+
+import pytest
+from cluster import committed_once, deterministic_files, wait_until
+
+# Long enough blocks that a kill lands inside one.
+JOB = {"samples": 64, "sequence_length": 128}
+MOMENTS = 10
+
+
+@pytest.fixture(scope="module")
+def undisturbed(service):
+    """The bytes of the job when nobody interferes."""
+    service.succeed(service.submit("undisturbed", **JOB))
+    return deterministic_files(service.folder / "undisturbed")
+
+
+def reach_mid_block(service, job, chance):
+    """Waits until a block chosen by `chance` is being worked on, and a bit; returns who works on it."""
+    block = f"prune-{chance.randrange(6):05d}"
+
+    def begun():
+        task = service.tasks(job)[block]
+        return task if task["state"] != "TASK_STATE_PENDING" and task["state"] != "TASK_STATE_BLOCKED" else None
+
+    task = wait_until(begun, 60, f"{block} to begin")
+    wait_until(lambda: True, chance.random(), "a moment")
+    return task["attempts"][-1]["worker"].removeprefix("workers/")
+
+
+def assert_same_bytes(service, job, output, expected):
+    service.succeed(job)
+    committed_once(service.tasks(job))
+    assert deterministic_files(service.folder / output) == expected
+
+
+@pytest.mark.parametrize("seed", range(MOMENTS))
+def test_killed_worker(service, undisturbed, seed):
+    chance = random.Random(seed)
+    output = f"worker-{seed}"
+    job = service.submit(output, **JOB)
+    victim = reach_mid_block(service, job, chance)
+    service.kill_worker(victim)
+    # Half of the time the same worker comes back at once, half of the time its lease has to expire.
+    if seed % 2 == 0:
+        service.start_worker(victim)
+        assert_same_bytes(service, job, output, undisturbed)
+    else:
+        assert_same_bytes(service, job, output, undisturbed)
+        service.start_worker(victim)
+
+
+@pytest.mark.parametrize("seed", range(MOMENTS))
+def test_killed_coordinator(service, undisturbed, seed):
+    chance = random.Random(1000 + seed)
+    output = f"coordinator-{seed}"
+    job = service.submit(output, **JOB)
+    reach_mid_block(service, job, chance)
+    committed = {
+        name: task["attempts"] for name, task in service.tasks(job).items() if task["state"] == "TASK_STATE_COMMITTED"
+    }
+    service.kill_coordinator()
+    service.start_coordinator()
+    assert_same_bytes(service, job, output, undisturbed)
+    # What was committed before the kill was neither lost nor done again.
+    after = service.tasks(job)
+    for name, attempts in committed.items():
+        assert after[name]["attempts"] == attempts, name
+
+
+def test_killed_while_publishing(service, undisturbed):
+    """The coordinator dies at moments around the end of the job, where the output folder is being filled."""
+    for seed in range(5):
+        output = f"publishing-{seed}"
+        job = service.submit(output, **JOB)
+        wait_until(
+            lambda name=job: int(service.job(name)["progress"]["blocks_committed"]) >= 5,
+            60,
+            "the last block to be near",
+        )
+        folder = service.folder / output
+        wait_until(lambda where=folder: where.exists() and any(where.iterdir()), 60, "publishing to begin")
+        service.kill_coordinator()
+        service.start_coordinator()
+        assert_same_bytes(service, job, output, undisturbed)
