@@ -29,7 +29,7 @@ verify: build  ## formats and lints: C++, proto, shell, Python
 
 format: setup  ## format all C++ and Python files in place
 	@git ls-files '*.h' '*.cc' '*.cu' '*.cuh' | xargs .deps/venv/bin/clang-format -i
-	@.deps/venv/bin/ruff format --quiet tests
+	@.deps/venv/bin/ruff check --quiet --fix tests && .deps/venv/bin/ruff format --quiet tests
 
 clean:  ## remove what was built
 	@rm -rf $(BUILD) .demo

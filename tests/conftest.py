@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests: a service for one test, and one that a whole module shares."""
 
 import pytest
+
 from cluster import Cluster
 
 

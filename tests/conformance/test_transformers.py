@@ -6,9 +6,10 @@ import subprocess
 
 import pytest
 import torch
-from cluster import BUILD, DATA, Cluster
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from cluster import BUILD, DATA, Cluster
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 

@@ -1,6 +1,7 @@
 """Bad input gets a message that names the field, the value and what would be right, before work starts if possible."""
 
 import pytest
+
 from checkpoints import copy_model, edit_config, poison, tensor_range
 from cluster import DATA, Cluster, wait_until
 
