@@ -1,0 +1,27 @@
+#include "client/sleeper.h"
+
+#include <condition_variable>
+#include <mutex>
+
+namespace besa::client {
+namespace {
+
+class RealSleeper : public Sleeper {
+ public:
+  bool Sleep(absl::Duration duration, std::stop_token stop) override {
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock lock(mutex);
+    stopped.wait_for(lock, stop, absl::ToChronoNanoseconds(duration), [] { return false; });
+    return !stop.stop_requested();
+  }
+};
+
+}  // namespace
+
+Sleeper& Sleeper::Real() {
+  static auto* const sleeper = new RealSleeper;
+  return *sleeper;
+}
+
+}  // namespace besa::client
