@@ -1,0 +1,111 @@
+#include "worker/kernels/kernels.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "storage/base/status_macros.h"
+#include "worker/kernels/twins.h"
+
+namespace besa::kernels {
+namespace {
+
+absl::Status CheckPointer(const void* pointer, absl::string_view name) {
+  if (pointer == nullptr) return absl::InvalidArgumentError(absl::StrCat(name, " is null"));
+  return absl::OkStatus();
+}
+
+absl::Status CheckMatrix(const Device& device, const ConstMatrix& matrix, absl::string_view name) {
+  if (matrix.rows < 0 || matrix.cols < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is [", matrix.rows, ", ", matrix.cols, "]; expected rows >= 0 and cols >= 1"));
+  }
+  if (device.is_cuda && matrix.type == ElementType::kFloat64) {
+    return absl::InvalidArgumentError(absl::StrCat(name, " is float64; CUDA kernels take float32 and bfloat16"));
+  }
+  if (matrix.rows == 0) return absl::OkStatus();
+  return CheckPointer(matrix.data, name);
+}
+
+absl::Status CheckRanked(const Device& device, const ConstMatrix& weight, const void* order) {
+  RETURN_IF_ERROR(CheckMatrix(device, weight, "weight"));
+  if (weight.cols > kMaxCols) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("weight has ", weight.cols, " columns; expected at most ", kMaxCols));
+  }
+  if (weight.rows == 0) return absl::OkStatus();
+  return CheckPointer(order, "order");
+}
+
+absl::Status CheckAlike(const ConstMatrix& matrix, const ConstMatrix& weight, absl::string_view name) {
+  if (matrix.rows != weight.rows || matrix.cols != weight.cols || matrix.type != weight.type) {
+    return absl::InvalidArgumentError(absl::StrCat(name, " is [", matrix.rows, ", ", matrix.cols,
+                                                   "]; expected shape and type of the weight, [", weight.rows, ", ",
+                                                   weight.cols, "]"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status AddColumnSquares(const Device& device, const ConstMatrix& x, void* sums) {
+  RETURN_IF_ERROR(CheckMatrix(device, x, "x"));
+  RETURN_IF_ERROR(CheckPointer(sums, "sums"));
+  if (x.rows == 0) return absl::OkStatus();
+  if (device.is_cuda) return cuda::AddColumnSquares(device, x, sums);
+  cpu::AddColumnSquares(device, x, sums);
+  return absl::OkStatus();
+}
+
+absl::Status RankRows(const Device& device, const ConstMatrix& weight, const void* sums, int64_t samples,
+                      uint16_t* order, uint16_t* rank) {
+  RETURN_IF_ERROR(CheckRanked(device, weight, order));
+  RETURN_IF_ERROR(CheckPointer(sums, "sums"));
+  if (samples < 1) return absl::InvalidArgumentError(absl::StrCat("samples is ", samples, "; expected at least 1"));
+  if (weight.rows == 0) return absl::OkStatus();
+  if (device.is_cuda) return cuda::RankRows(device, weight, sums, samples, order, rank);
+  cpu::RankRows(device, weight, sums, samples, order, rank);
+  return absl::OkStatus();
+}
+
+absl::Status WriteMasked(const Device& device, const ConstMatrix& weight, const uint16_t* order, const int32_t* k,
+                         const Matrix& out) {
+  RETURN_IF_ERROR(CheckRanked(device, weight, order));
+  RETURN_IF_ERROR(CheckMatrix(device, out, "out"));
+  RETURN_IF_ERROR(CheckAlike(out, weight, "out"));
+  if (weight.rows == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckPointer(k, "k"));
+  if (device.is_cuda) return cuda::WriteMasked(device, weight, order, k, out);
+  cpu::WriteMasked(device, weight, order, k, out);
+  return absl::OkStatus();
+}
+
+absl::Status BucketHistogram(const Device& device, const ConstMatrix& weight, const ConstMatrix& gradient,
+                             const uint16_t* order, void* h) {
+  RETURN_IF_ERROR(CheckRanked(device, weight, order));
+  RETURN_IF_ERROR(CheckMatrix(device, gradient, "gradient"));
+  RETURN_IF_ERROR(CheckAlike(gradient, weight, "gradient"));
+  if (weight.rows == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckPointer(h, "h"));
+  if (device.is_cuda) return cuda::BucketHistogram(device, weight, gradient, order, h);
+  cpu::BucketHistogram(device, weight, gradient, order, h);
+  return absl::OkStatus();
+}
+
+absl::Status CountZeros(const Device& device, const ConstMatrix& matrix, int64_t* count) {
+  RETURN_IF_ERROR(CheckMatrix(device, matrix, "matrix"));
+  RETURN_IF_ERROR(CheckPointer(count, "count"));
+  if (device.is_cuda) return cuda::CountZeros(device, matrix, count);
+  *count = cpu::CountZeros(device, matrix);
+  return absl::OkStatus();
+}
+
+absl::Status CountNonFinite(const Device& device, const ConstMatrix& matrix, int64_t* count) {
+  RETURN_IF_ERROR(CheckMatrix(device, matrix, "matrix"));
+  RETURN_IF_ERROR(CheckPointer(count, "count"));
+  if (device.is_cuda) return cuda::CountNonFinite(device, matrix, count);
+  *count = cpu::CountNonFinite(device, matrix);
+  return absl::OkStatus();
+}
+
+}  // namespace besa::kernels
