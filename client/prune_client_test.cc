@@ -2,7 +2,7 @@
 #include "client/prune_client.h"
 
 #include <atomic>
-#include <latch>
+#include <future>
 #include <set>
 
 #include "client/testing/manual_time.h"
@@ -74,18 +74,20 @@ TEST_F(PruneClientTest, ErrorsArriveWithTheirFacts) {
 }
 
 TEST_F(PruneClientTest, ASlowServerIsGivenUpAtTheDeadline) {
-  std::latch done(1);
+  std::promise<void> done;
+  const std::shared_future<void> answer = done.get_future().share();
   std::atomic<int> calls = 0;
   server_.prune.get_job = [&](const v1::GetJobRequest&, v1::Job*) {
     ++calls;
-    done.wait();
+    answer.wait();
     return Status::OK;
   };
   auto options = Options();
   options.deadline = absl::Milliseconds(200);
   options.retry.max_attempts = 2;
   const auto job = PruneClient(options).GetJob("jobs/j1");
-  done.count_down();
+  done.set_value();
+  server_.Stop();
   EXPECT_EQ(job.status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(job.status().message()), testing::HasSubstr("within 200ms"));
   EXPECT_EQ(GetErrorInfo(job.status())->reason, kServerUnreachable);
