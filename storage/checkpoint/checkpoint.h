@@ -14,6 +14,12 @@
 
 namespace besa::storage {
 
+// Names of the tensors that the architecture needs in a block, with their shapes.
+std::map<std::string, std::vector<int64_t>> BlockTensorShapes(const ModelConfig& config, int64_t block);
+
+// Likewise outside the blocks: embeddings, final norm and, unless tied, the head.
+std::map<std::string, std::vector<int64_t>> OtherTensorShapes(const ModelConfig& config);
+
 // A tensor and the file that holds it.
 struct TensorLocation {
   Uri file;
@@ -34,8 +40,9 @@ class TensorSource {
 class Checkpoint final : public TensorSource {
  public:
   // Reads config.json, the index and every header, and checks that all tensors the architecture needs are there with
-  // the shapes that the config implies and a floating dtype. Errors name file, tensor or field. NOT_FOUND if the folder
-  // holds no checkpoint.
+  // the shapes that the config implies and a floating dtype (F16, BF16, F32 or F64; they may differ). Where both lie in
+  // the folder, model.safetensors counts and the index does not, as in transformers. Errors name file, tensor or field.
+  // NOT_FOUND if the folder holds no checkpoint, INVALID_ARGUMENT if it holds a broken one.
   static absl::StatusOr<Checkpoint> Open(ObjectStore& store, const Uri& folder);
 
   const Uri& folder() const { return folder_; }
@@ -46,7 +53,8 @@ class Checkpoint final : public TensorSource {
   absl::StatusOr<TensorLocation> Find(absl::string_view name) const override;
   absl::StatusOr<HostTensor> Read(absl::string_view name) const override;
 
-  // Names of the tensors of a block, sorted; of all tensors outside the blocks, sorted.
+  // Names of the tensors that a block needs, sorted; of all others in the files, sorted. Tensors that the architecture
+  // does not know (an old rotary inv_freq) are among the others, whatever their names.
   std::vector<std::string> BlockTensors(int64_t block) const;
   std::vector<std::string> OtherTensors() const;
 
@@ -54,8 +62,11 @@ class Checkpoint final : public TensorSource {
   // template, licence, readme; never pickles, code, or weights in any format.
   const std::vector<ObjectInfo>& companions() const { return companions_; }
 
+  // Elements of all tensors that the architecture needs; tied embeddings count once.
   int64_t parameters() const;
+  // Elements of the linears of all blocks.
   int64_t prunable_parameters() const;
+  // Bytes of all tensors in the files.
   int64_t bytes() const;
 
  private:
@@ -72,7 +83,8 @@ class Checkpoint final : public TensorSource {
 // A source whose tensors are replaced by those of some safetensors files (committed blocks), where they have them.
 class OverlaySource final : public TensorSource {
  public:
-  // `base` and `store` must outlive it.
+  // `base` and `store` must outlive it. INVALID_ARGUMENT for a tensor that two of the files hold or whose shape differs
+  // from the one it replaces.
   static absl::StatusOr<OverlaySource> Open(ObjectStore& store, const TensorSource& base,
                                             const std::vector<Uri>& files);
 

@@ -10,6 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "storage/object/uri.h"
 
 namespace besa::storage {
@@ -48,13 +50,19 @@ class ObjectStore {
   virtual absl::Status Copy(const Uri& from, const Uri& to) = 0;
   // Deleting what is not there is OK.
   virtual absl::Status Delete(const Uri& uri) = 0;
-  // Everything under the folder, and the folder.
+  // Everything under the folder, and the folder. Deleting what is not there is OK.
   virtual absl::Status DeleteFolder(const Uri& folder) = 0;
+  // Removes what killed writers left under the folder (List does not show it), if nothing was added to it since
+  // `older_than`. A store whose unfinished writes are not files does nothing.
+  virtual absl::Status DeletePartialWrites(const Uri& folder, absl::Time older_than) = 0;
 };
 
 // The whole object. RESOURCE_EXHAUSTED if it is larger than `limit` bytes: for configuration files and text, not
 // weights.
 absl::StatusOr<std::string> ReadAll(ObjectStore& store, const Uri& uri, int64_t limit);
+
+// Copies through this process, between two stores or inside one. Holds 8 MiB.
+absl::Status StreamCopy(ObjectStore& from_store, const Uri& from, ObjectStore& to_store, const Uri& to);
 
 // Writes `content` in one go.
 absl::Status WriteAll(ObjectStore& store, const Uri& uri, absl::string_view content);

@@ -12,8 +12,8 @@ namespace besa::storage {
 class Uri {
  public:
   // Accepts an absolute path ("/models/llama"), "file:///models/llama" and "s3://bucket/key". Doubled and trailing
-  // slashes go away; "." and ".." segments, empty paths, relative paths, control characters and other schemes are
-  // INVALID_ARGUMENT. `field` names the input in the error.
+  // slashes go away; "." and ".." segments, empty paths, relative paths, control characters, text that is not UTF-8 and
+  // other schemes are INVALID_ARGUMENT. Nothing is percent-decoded. `field` names the input in the error.
   static absl::StatusOr<Uri> Parse(absl::string_view text, absl::string_view field = "uri");
 
   // "file" or "s3".
@@ -23,8 +23,11 @@ class Uri {
   // The last segment.
   std::string name() const;
 
-  // `relative` appended; it must be a plain relative path ("a/b.txt") of segments we made ourselves (checked).
+  // `relative` appended; it must be a plain relative path ("a/b.txt") of segments we made ourselves (checked: aborts).
   Uri Join(absl::string_view relative) const;
+
+  // The same for a path that others made: anything but a plain relative path is INVALID_ARGUMENT naming `field`.
+  absl::StatusOr<Uri> JoinUntrusted(absl::string_view relative, absl::string_view field) const;
 
   // Whether this is `folder` itself or lies under it, by whole segments.
   bool IsWithin(const Uri& folder) const;
