@@ -154,6 +154,13 @@ absl::StatusOr<std::unique_ptr<ObjectWriter>> ArrowStore::OpenWriter(const Uri& 
   return std::make_unique<ArrowWriter>(uri, *std::move(stream));
 }
 
+absl::Status ArrowStore::CheckWritable(const Uri& folder) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<ObjectWriter> probe, OpenWriter(folder.Join(".besa-write-check")));
+  const std::byte byte{0};
+  // Never finished, so it never appears.
+  return probe->Write(std::span(&byte, 1));
+}
+
 absl::Status ArrowStore::Copy(const Uri& from, const Uri& to) {
   return FromArrow(files_->CopyFile(from.path(), to.path()), from);
 }

@@ -30,6 +30,7 @@ class ArrowStore : public ObjectStore {
   // Large ranges are read by several requests at once.
   absl::Status ReadRange(const Uri& uri, int64_t offset, std::span<std::byte> out) override;
   absl::StatusOr<std::unique_ptr<ObjectWriter>> OpenWriter(const Uri& uri) override;
+  absl::Status CheckWritable(const Uri& folder) override;
   absl::Status Copy(const Uri& from, const Uri& to) override;
   absl::Status Delete(const Uri& uri) override;
   absl::Status DeleteFolder(const Uri& folder) override;

@@ -59,6 +59,11 @@ absl::StatusOr<std::unique_ptr<ObjectWriter>> ConfinedStore::OpenWriter(const Ur
   return store_->OpenWriter(uri);
 }
 
+absl::Status ConfinedStore::CheckWritable(const Uri& folder) {
+  RETURN_IF_ERROR(Check(folder));
+  return store_->CheckWritable(folder);
+}
+
 absl::Status ConfinedStore::Copy(const Uri& from, const Uri& to) {
   RETURN_IF_ERROR(Check(from));
   RETURN_IF_ERROR(Check(to));

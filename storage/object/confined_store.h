@@ -25,6 +25,7 @@ class ConfinedStore final : public ObjectStore {
   absl::StatusOr<std::vector<ObjectInfo>> List(const Uri& folder) override;
   absl::Status ReadRange(const Uri& uri, int64_t offset, std::span<std::byte> out) override;
   absl::StatusOr<std::unique_ptr<ObjectWriter>> OpenWriter(const Uri& uri) override;
+  absl::Status CheckWritable(const Uri& folder) override;
   absl::Status Copy(const Uri& from, const Uri& to) override;
   absl::Status Delete(const Uri& uri) override;
   absl::Status DeleteFolder(const Uri& folder) override;

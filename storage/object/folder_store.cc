@@ -120,6 +120,8 @@ absl::StatusOr<std::unique_ptr<ObjectWriter>> FolderStore::OpenWriter(const Uri&
   return std::make_unique<FolderWriter>(*this, uri, std::move(partial), std::move(writer));
 }
 
+absl::Status FolderStore::CheckWritable(const Uri& folder) { return CheckLocalFolderWritable(folder); }
+
 absl::Status FolderStore::Copy(const Uri& from, const Uri& to) {
   // Before a folder is made for what then cannot be copied.
   RETURN_IF_ERROR(Stat(from).status());

@@ -24,6 +24,7 @@ class FolderStore final : public ArrowStore {
 
   absl::StatusOr<std::vector<ObjectInfo>> List(const Uri& folder) override;
   absl::StatusOr<std::unique_ptr<ObjectWriter>> OpenWriter(const Uri& uri) override;
+  absl::Status CheckWritable(const Uri& folder) override;
   absl::Status Copy(const Uri& from, const Uri& to) override;
   absl::Status DeletePartialWrites(const Uri& folder, absl::Time older_than) override;
 

@@ -87,6 +87,18 @@ absl::Status RenameLocalFile(const Uri& from, const Uri& to) {
   return std::rename(from.path().c_str(), to.path().c_str()) == 0 ? absl::OkStatus() : ErrorFromErrno(errno, to);
 }
 
+absl::Status CheckLocalFolderWritable(const Uri& folder) {
+  std::string existing = folder.path();
+  struct stat info;
+  while (::stat(existing.c_str(), &info) != 0) {
+    if (errno != ENOENT) return ErrorFromErrno(errno, folder);
+    existing.resize(existing.rfind('/'));
+    if (existing.empty()) existing = "/";
+  }
+  if (!S_ISDIR(info.st_mode)) return ErrorFromErrno(ENOTDIR, folder);
+  return ::access(existing.c_str(), W_OK | X_OK) == 0 ? absl::OkStatus() : ErrorFromErrno(errno, folder);
+}
+
 bool IsLocalLink(const Uri& path) {
   struct stat info;
   return ::lstat(path.path().c_str(), &info) == 0 && S_ISLNK(info.st_mode);

@@ -16,6 +16,9 @@ absl::Status SyncLocalPath(const Uri& path);
 // Renames within a file system, replacing what is at `to`.
 absl::Status RenameLocalFile(const Uri& from, const Uri& to);
 
+// Whether files can be made in the folder, or in the nearest one above it that exists.
+absl::Status CheckLocalFolderWritable(const Uri& folder);
+
 // Whether a path is a symbolic link itself. False also for what is not there.
 bool IsLocalLink(const Uri& path);
 

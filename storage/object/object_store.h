@@ -46,6 +46,9 @@ class ObjectStore {
   virtual absl::Status ReadRange(const Uri& uri, int64_t offset, std::span<std::byte> out) = 0;
   // Replaces whatever was at the address.
   virtual absl::StatusOr<std::unique_ptr<ObjectWriter>> OpenWriter(const Uri& uri) = 0;
+  // Whether objects could be written under `folder`, as far as that can be told while leaving nothing behind.
+  // PERMISSION_DENIED, or FAILED_PRECONDITION if a file stands where a folder should.
+  virtual absl::Status CheckWritable(const Uri& folder) = 0;
   // Copies inside the store where both lie in one (the bytes do not pass through this process), else streams.
   virtual absl::Status Copy(const Uri& from, const Uri& to) = 0;
   // Deleting what is not there is OK.

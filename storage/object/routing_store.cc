@@ -41,6 +41,11 @@ absl::StatusOr<std::unique_ptr<ObjectWriter>> RoutingStore::OpenWriter(const Uri
   return store->OpenWriter(uri);
 }
 
+absl::Status RoutingStore::CheckWritable(const Uri& folder) {
+  ASSIGN_OR_RETURN(ObjectStore* const store, Route(folder));
+  return store->CheckWritable(folder);
+}
+
 absl::Status RoutingStore::Copy(const Uri& from, const Uri& to) {
   ASSIGN_OR_RETURN(ObjectStore* const from_store, Route(from));
   ASSIGN_OR_RETURN(ObjectStore* const to_store, Route(to));
