@@ -1,0 +1,152 @@
+#include "server/validation/create_job.h"
+
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "server/validation/field_context.h"
+#include "server/validation/method_rules.h"
+#include "server/validation/output_folder.h"
+#include "server/validation/text_input.h"
+#include "storage/base/error_info.h"
+#include "storage/base/status_macros.h"
+#include "storage/checkpoint/checkpoint.h"
+
+namespace besa::server {
+namespace {
+
+constexpr size_t kLongestDisplayName = 200;
+constexpr int kDefaultSamples = 128;
+constexpr int kMostSamples = 1'000'000;
+constexpr int64_t kLongestDefaultSequence = 2048;
+
+bool IsUuid(absl::string_view text) {
+  constexpr absl::string_view kShape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  if (text.size() != kShape.size()) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool fits = kShape[i] == '-' ? text[i] == '-' : std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
+    if (!fits) return false;
+  }
+  return true;
+}
+
+absl::Status CheckNames(const v1::CreateJobRequest& request) {
+  if (!request.request_id().empty() && !IsUuid(request.request_id())) {
+    return FieldError("request_id", request.request_id(), "a UUID such as 7d444840-9dc0-11d1-b245-5ffdce74fad2");
+  }
+  const std::string& display_name = request.job().spec().display_name();
+  if (display_name.size() > kLongestDisplayName) {
+    return FieldError("display_name", absl::StrCat(display_name.substr(0, 20), "... (", display_name.size(), " bytes)"),
+                      absl::StrCat("at most ", kLongestDisplayName, " bytes"));
+  }
+  if (std::any_of(display_name.begin(), display_name.end(), [](unsigned char c) { return std::iscntrl(c) != 0; })) {
+    return FieldError("display_name", "a name with control characters", "printable text");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckGiven(absl::string_view field, absl::string_view value, absl::string_view what) {
+  if (!value.empty()) return absl::OkStatus();
+  return FieldError(field, value, what);
+}
+
+// A count that must lie in [1, most]; 0 was replaced by its default before.
+absl::Status CheckCount(absl::string_view field, int64_t value, int64_t most, absl::string_view because) {
+  if (value >= 1 && value <= most) return absl::OkStatus();
+  return FieldError(field, absl::StrCat(value), absl::StrCat("a whole number from 1 to ", most, because));
+}
+
+absl::Status CheckTokenizer(const storage::Checkpoint& checkpoint, absl::string_view text_field) {
+  const auto& companions = checkpoint.companions();
+  if (std::any_of(companions.begin(), companions.end(),
+                  [](const storage::ObjectInfo& file) { return file.uri.name() == "tokenizer.json"; })) {
+    return absl::OkStatus();
+  }
+  return FieldError("model_uri", checkpoint.folder().ToString(),
+                    absl::StrCat("a folder with tokenizer.json, as ", text_field,
+                                 " is a text; or texts given as token ids in .safetensors"));
+}
+
+absl::Status ResolveTexts(v1::JobSpec& spec, const storage::Checkpoint& checkpoint, storage::ObjectStore& store) {
+  const int64_t context = checkpoint.config().max_position_embeddings;
+  const std::string because = absl::StrCat(" (the model's context length is ", context, ")");
+
+  v1::CalibrationSpec& calibration = *spec.mutable_calibration();
+  if (calibration.samples() == 0) calibration.set_samples(kDefaultSamples);
+  if (calibration.sequence_length() == 0) {
+    calibration.set_sequence_length(static_cast<int>(std::min(context, kLongestDefaultSequence)));
+  }
+  RETURN_IF_ERROR(CheckCount("calibration.samples", calibration.samples(), kMostSamples, ""));
+  RETURN_IF_ERROR(CheckCount("calibration.sequence_length", calibration.sequence_length(), context, because));
+  ASSIGN_OR_RETURN(const TextInput text,
+                   CheckTextInput(store, calibration.uri(), calibration.sequence_length(), "calibration.uri"));
+  calibration.set_uri(text.uri);
+  if (!text.token_ids) RETURN_IF_ERROR(CheckTokenizer(checkpoint, "calibration.uri"));
+
+  if (!spec.has_evaluation()) return absl::OkStatus();
+  v1::EvaluationSpec& evaluation = *spec.mutable_evaluation();
+  if (evaluation.sequence_length() == 0) evaluation.set_sequence_length(calibration.sequence_length());
+  RETURN_IF_ERROR(CheckCount("evaluation.sequence_length", evaluation.sequence_length(), context, because));
+  if (evaluation.sequence_length() < 2) {
+    return FieldError("evaluation.sequence_length", "1",
+                      "at least 2: the first token of a window is context for the second");
+  }
+  if (evaluation.windows() < 0) {
+    return FieldError("evaluation.windows", absl::StrCat(evaluation.windows()),
+                      "a whole number above 0, or 0 for as many as the text has");
+  }
+  ASSIGN_OR_RETURN(const TextInput held_out,
+                   CheckTextInput(store, evaluation.uri(), evaluation.sequence_length(), "evaluation.uri"));
+  evaluation.set_uri(held_out.uri);
+  if (!held_out.token_ids) RETURN_IF_ERROR(CheckTokenizer(checkpoint, "evaluation.uri"));
+  return absl::OkStatus();
+}
+
+v1::ModelSummary Summarise(const storage::Checkpoint& checkpoint) {
+  v1::ModelSummary model;
+  model.set_architecture(checkpoint.config().architecture);
+  model.set_blocks(static_cast<int>(checkpoint.config().num_hidden_layers));
+  model.set_hidden_size(static_cast<int>(checkpoint.config().hidden_size));
+  model.set_intermediate_size(static_cast<int>(checkpoint.config().intermediate_size));
+  model.set_context_length(static_cast<int>(checkpoint.config().max_position_embeddings));
+  model.set_parameters(checkpoint.parameters());
+  model.set_prunable_parameters(checkpoint.prunable_parameters());
+  model.set_bytes(checkpoint.bytes());
+  return model;
+}
+
+}  // namespace
+
+absl::StatusOr<ValidatedJob> ValidateCreateJob(const v1::CreateJobRequest& request, storage::ObjectStore& store,
+                                               const storage::Uri& workspace) {
+  RETURN_IF_ERROR(CheckNames(request));
+  v1::JobSpec spec = request.job().spec();
+
+  RETURN_IF_ERROR(CheckGiven("model_uri", spec.model_uri(), "the folder of a Hugging Face checkpoint"));
+  RETURN_IF_ERROR(CheckGiven("output_uri", spec.output_uri(), "a folder that is empty or does not exist"));
+  RETURN_IF_ERROR(CheckGiven("calibration.uri", spec.calibration().uri(), "a text or token ids to calibrate on"));
+  if (spec.has_evaluation()) {
+    RETURN_IF_ERROR(CheckGiven("evaluation.uri", spec.evaluation().uri(),
+                               "a text or token ids to measure perplexity on, or no evaluation at all"));
+  }
+  RETURN_IF_ERROR(ResolveMethod(spec));
+
+  ASSIGN_OR_RETURN(const storage::Uri model, storage::Uri::Parse(spec.model_uri(), "model_uri"));
+  ASSIGN_OR_RETURN(const storage::Uri output, storage::Uri::Parse(spec.output_uri(), "output_uri"));
+  spec.set_model_uri(model.ToString());
+  spec.set_output_uri(output.ToString());
+
+  if (output.IsWithin(workspace) || workspace.IsWithin(output)) {
+    return FieldError("output_uri", spec.output_uri(),
+                      absl::StrCat("a folder apart from the service's workspace ", workspace.ToString()));
+  }
+
+  const auto checkpoint = storage::Checkpoint::Open(store, model);
+  if (!checkpoint.ok()) return InField("model_uri", spec.model_uri(), checkpoint.status());
+  RETURN_IF_ERROR(ResolveTexts(spec, *checkpoint, store));
+  RETURN_IF_ERROR(CheckOutputFolder(store, model, output));
+  return ValidatedJob{.spec = std::move(spec), .model = Summarise(*checkpoint)};
+}
+
+}  // namespace besa::server

@@ -1,0 +1,14 @@
+// Which methods of pruning there are, and which of their options go together.
+#pragma once
+
+#include "absl/status/status.h"
+#include "besa/v1/job.pb.h"
+
+namespace besa::server {
+
+// Checks `spec.sparsity` and `spec.method` and fills in what was left unset: BESA, the default preset, one rate a row,
+// the independent schedule, and the default preset's prior_sigma of 0.08. batch_size, epochs, d_coef and compute_type
+// may stay unset: the engine derives them from model, samples and device. Pure.
+absl::Status ResolveMethod(v1::JobSpec& spec);
+
+}  // namespace besa::server
