@@ -236,10 +236,14 @@ TEST_F(CreateJobTest, RefusesAnOutputUnderAFile) {
 class AsNobody {
  public:
   AsNobody() {
-    if (root_) EXPECT_EQ(::setresuid(kNobody, kNobody, 0), 0);
+    if (root_) {
+      EXPECT_EQ(::setresuid(kNobody, kNobody, 0), 0);
+    }
   }
   ~AsNobody() {
-    if (root_) EXPECT_EQ(::setresuid(0, 0, 0), 0);
+    if (root_) {
+      EXPECT_EQ(::setresuid(0, 0, 0), 0);
+    }
   }
 
  private:
