@@ -29,26 +29,13 @@
 
 #include "server/scheduler/change_notifier.h"
 #include "server/scheduler/context.h"
+#include "server/scheduler/creation.h"
 #include "server/scheduler/options.h"
 #include "server/scheduler/publishing.h"
 #include "server/state/state_store.h"
 #include "storage/base/clock.h"
 
 namespace besa::server {
-
-// A validated request to create a job.
-struct NewJob {
-  // With every default filled in.
-  v1::JobSpec spec;
-  // Read from the checkpoint; `blocks` decides the plan.
-  v1::ModelSummary model;
-  // The caller's, may be empty.
-  std::string request_id;
-  // Hash of the request as it came. Compared when request_id is seen again.
-  std::string request_hash;
-  // output_uri in the form in which two spellings of one folder are equal. Unique among jobs that have not ended.
-  std::string output_key;
-};
 
 // Where a watch stands. All zero: at its beginning.
 struct WatchPosition {
@@ -86,7 +73,7 @@ class Coordinator {
 
   absl::StatusOr<v1::Job> CreateJob(const NewJob& request);
   // The job as CreateJob would make it, with a name; nothing is stored.
-  v1::Job PreviewJob(const NewJob& request) const;
+  absl::StatusOr<v1::Job> PreviewJob(const NewJob& request);
   // The job that an earlier CreateJob with this request_id made, to be asked before the request is validated anew.
   // ALREADY_EXISTS if the hash differs; nullopt if the id is empty or unknown.
   absl::StatusOr<std::optional<v1::Job>> FindCreated(absl::string_view request_id, absl::string_view request_hash);
@@ -143,13 +130,19 @@ class Coordinator {
 
  private:
   absl::StatusOr<Context> MakeContext();
-  // Runs `step` (a function from JobRows and Context to Decision<Reply>) on the job, and wakes whom it concerns.
+  // Runs `step`, a function from JobRows and Context to Decision<Reply>, on the job, and wakes whom it concerns.
   template <class Reply, class Step>
-  absl::StatusOr<Reply> Run(absl::string_view job_id, Step step);
+  absl::StatusOr<Reply> Run(absl::string_view job_id, const Step& step);
   void Wake(absl::string_view job_id, const JobChanges& changes);
-  absl::Status CheckWorker(absl::string_view worker, absl::string_view incarnation);
-  absl::Status EndLeasesOfOtherIncarnations(absl::string_view worker, absl::string_view incarnation);
-  void Touch(absl::string_view worker, absl::string_view incarnation);
+
+  // FAILED_PRECONDITION with reason WORKER_UNKNOWN or WORKER_REPLACED.
+  absl::StatusOr<WorkerRow> FindWorker(absl::string_view worker, absl::string_view incarnation);
+  absl::Status EndLeasesOfOtherIncarnations(absl::string_view worker, absl::string_view incarnation,
+                                            const std::vector<LeaseRef>& leases);
+  absl::StatusOr<v1::LeaseTaskResponse> LeaseFrom(const std::vector<std::string>& job_ids,
+                                                  const v1::LeaseTaskRequest& request, int64_t memory_bytes);
+  // The worker was heard of.
+  absl::Status Touch(absl::string_view worker, absl::string_view incarnation);
 
   StateStore& store_;
   ChangeNotifier& notifier_;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -35,6 +36,9 @@ class Housekeeper {
     uint64_t round = 0;
   };
 
+  absl::Status CheckLeases();
+  absl::Status CheckClaims();
+  absl::Status CheckWorkers();
   // Whether `key` has shown the same count for a term.
   bool StoodStill(const std::string& key, int64_t count);
 
@@ -43,6 +47,7 @@ class Housekeeper {
   const Clock& clock_;
   std::map<std::string, Seen> seen_;
   uint64_t round_ = 0;
+  std::optional<absl::Duration> refreshed_;
 };
 
 }  // namespace besa::server

@@ -32,4 +32,7 @@ using JobFilter = std::vector<JobCondition>;
 // INVALID_ARGUMENT, field "filter", saying what is wrong and what could stand there.
 absl::StatusOr<JobFilter> ParseJobFilter(absl::string_view filter);
 
+// Whether all conditions hold of a job with that state and display name.
+bool Matches(const JobFilter& filter, v1::JobState state, absl::string_view display_name);
+
 }  // namespace besa::server

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "besa/v1/fleet_service.pb.h"
 #include "besa/v1/job.pb.h"
 #include "besa/v1/prune_service.pb.h"
 #include "besa/v1/task.pb.h"

@@ -44,7 +44,8 @@ struct CreateJobRow {
 // Jobs of one page, newest first.
 struct JobPage {
   std::vector<v1::Job> jobs;
-  std::string next_page_token;
+  // Where the next page begins; 0 after the last.
+  int64_t next = 0;
 };
 
 // Events of a job after a version.
@@ -112,9 +113,8 @@ class StateStore {
   // The same with a single task loaded: what a heartbeat needs.
   virtual absl::Status UpdateTask(absl::string_view job_id, absl::string_view task_id, const TaskStep& step) = 0;
   virtual absl::StatusOr<JobRows> ReadJob(absl::string_view job_id) = 0;
-  // INVALID_ARGUMENT for a page token that is not from the same list.
-  virtual absl::StatusOr<JobPage> ListJobs(int32_t page_size, absl::string_view page_token,
-                                           const JobFilter& filter) = 0;
+  // At most `limit` jobs, from JobPage::next of the page before, or from the newest if that is 0.
+  virtual absl::StatusOr<JobPage> ListJobs(int32_t limit, int64_t from, const JobFilter& filter) = 0;
 
   // -- Watching
 
@@ -128,8 +128,8 @@ class StateStore {
   virtual absl::StatusOr<std::vector<std::string>> JobsWithWork(int64_t memory_bytes, int32_t limit) = 0;
   // Ids of the jobs in PUBLISHING, oldest first.
   virtual absl::StatusOr<std::vector<std::string>> JobsToPublish() = 0;
-  // Ids of the jobs that have not ended, oldest first.
-  virtual absl::StatusOr<std::vector<std::string>> LiveJobs() = 0;
+  // Ids of the jobs that have not ended and of which no task is leased, oldest first.
+  virtual absl::StatusOr<std::vector<std::string>> IdleJobs() = 0;
   virtual absl::StatusOr<std::vector<LeaseRef>> LeasesOfWorker(absl::string_view worker) = 0;
 
   // -- Workers

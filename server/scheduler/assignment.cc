@@ -1,0 +1,36 @@
+#include "server/scheduler/assignment.h"
+
+#include "server/scheduler/attempts.h"
+#include "server/scheduler/plan.h"
+
+namespace besa::server {
+
+v1::Assignment MakeAssignment(const JobRows& rows, const TaskRow& task, const SchedulerOptions& options) {
+  const v1::TaskKind kind = task.task.kind();
+  v1::Assignment assignment;
+  assignment.mutable_lease()->set_id(task.lease->id);
+  assignment.mutable_lease()->set_task(task.task.name());
+  assignment.mutable_lease()->set_attempt(task.lease->attempt);
+  assignment.set_kind(kind);
+  *assignment.mutable_spec() = rows.job.job.spec();
+  assignment.set_attempt_uri(AttemptUri(rows.job, task.id, task.lease->attempt));
+  assignment.set_block(task.task.block());
+  assignment.set_shard_bytes(options.shard_bytes);
+  if (kind == v1::TASK_KIND_PREPARE) return assignment;
+
+  const v1::TaskResult& prepare = PrepareTask(rows.tasks).task.result();
+  *assignment.mutable_inputs() = prepare.prepare().inputs();
+  if (kind != v1::TASK_KIND_PASSTHROUGH) assignment.set_tokens_uri(prepare.attempt_uri());
+  if (kind != v1::TASK_KIND_EVALUATE_PRUNED) return assignment;
+
+  for (const TaskRow& row : rows.tasks) {
+    if (row.task.kind() != v1::TASK_KIND_PRUNE) continue;
+    v1::CommittedBlock& block = *assignment.add_committed_blocks();
+    block.set_block(row.task.block());
+    block.set_attempt_uri(row.task.result().attempt_uri());
+    *block.mutable_files() = row.task.result().files();
+  }
+  return assignment;
+}
+
+}  // namespace besa::server

@@ -1,0 +1,98 @@
+#include "server/scheduler/check_result.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include "storage/base/error_info.h"
+#include "storage/base/status_macros.h"
+
+namespace besa::server {
+namespace {
+
+bool IsSha256(absl::string_view text) {
+  return text.size() == 64 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+bool IsBelow(absl::string_view path) {
+  for (absl::string_view part : absl::StrSplit(path, '/')) {
+    if (part.empty() || part == "." || part == "..") return false;
+  }
+  return true;
+}
+
+absl::Status CheckFiles(const v1::TaskResult& result) {
+  std::set<std::string> paths;
+  for (const v1::File& file : result.files()) {
+    if (!IsBelow(file.path())) {
+      return FieldError("result.files.path", file.path(), "a path below the attempt's folder, without . or ..");
+    }
+    if (!paths.insert(file.path()).second) return FieldError("result.files.path", file.path(), "every file once");
+    if (file.size() < 0) return FieldError("result.files.size", absl::StrCat(file.size()), "0 or more");
+    if (!IsSha256(file.sha256())) {
+      return FieldError("result.files.sha256", file.sha256(), "64 lower-case hexadecimal digits");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBlock(const v1::Task& task, const v1::BlockResult& block) {
+  if (block.block() != task.block()) {
+    return FieldError("result.block.block", absl::StrCat(block.block()), absl::StrCat(task.block()));
+  }
+  if (block.weights() <= 0) return FieldError("result.block.weights", absl::StrCat(block.weights()), "1 or more");
+  if (block.zeros() < 0 || block.zeros() > block.weights()) {
+    return FieldError("result.block.zeros", absl::StrCat(block.zeros()), absl::StrCat("0 to ", block.weights()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPerplexity(const v1::Perplexity& perplexity) {
+  if (!std::isfinite(perplexity.perplexity()) || perplexity.perplexity() < 1) {
+    return FieldError("result.perplexity.perplexity", absl::StrCat(perplexity.perplexity()), "a number from 1 up");
+  }
+  if (perplexity.tokens() <= 0) {
+    return FieldError("result.perplexity.tokens", absl::StrCat(perplexity.tokens()), "1 or more");
+  }
+  return absl::OkStatus();
+}
+
+v1::TaskResult::DetailCase ExpectedDetail(v1::TaskKind kind) {
+  switch (kind) {
+    case v1::TASK_KIND_PREPARE:
+      return v1::TaskResult::kPrepare;
+    case v1::TASK_KIND_PRUNE:
+      return v1::TaskResult::kBlock;
+    case v1::TASK_KIND_PASSTHROUGH:
+      return v1::TaskResult::kPassthrough;
+    default:
+      return v1::TaskResult::kPerplexity;
+  }
+}
+
+std::string DetailName(v1::TaskResult::DetailCase detail) {
+  const auto* field = v1::TaskResult::descriptor()->FindFieldByNumber(detail);
+  return field == nullptr ? "none" : field->name();
+}
+
+}  // namespace
+
+absl::Status CheckResult(const v1::Task& task, const v1::TaskResult& result) {
+  const v1::TaskResult::DetailCase expected = ExpectedDetail(task.kind());
+  if (result.detail_case() != expected) {
+    return FieldError("result.detail", DetailName(result.detail_case()), DetailName(expected));
+  }
+  RETURN_IF_ERROR(CheckFiles(result));
+  const bool writes_files = expected != v1::TaskResult::kPerplexity;
+  if (writes_files && result.files().empty()) return FieldError("result.files", "none", "at least one file");
+  if (expected == v1::TaskResult::kBlock) return CheckBlock(task, result.block());
+  if (expected == v1::TaskResult::kPerplexity) return CheckPerplexity(result.perplexity());
+  return absl::OkStatus();
+}
+
+}  // namespace besa::server

@@ -1,0 +1,64 @@
+#include "server/scheduler/commit.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/scheduler/check_result.h"
+#include "server/scheduler/job_edit.h"
+#include "server/scheduler/job_state.h"
+
+namespace besa::server {
+namespace {
+
+bool SameFiles(const v1::TaskResult& a, const v1::TaskResult& b) {
+  return std::equal(a.files().begin(), a.files().end(), b.files().begin(), b.files().end(),
+                    [](const v1::File& x, const v1::File& y) {
+                      return x.path() == y.path() && x.size() == y.size() && x.sha256() == y.sha256();
+                    });
+}
+
+bool IsRepetition(const JobRow& job, const TaskRow& row, const Holder& holder, const v1::TaskResult& result) {
+  return row.task.state() == v1::TASK_STATE_COMMITTED && row.task.result().attempt() == holder.lease.attempt() &&
+         LeaseId(job.id, row.id, holder.lease.attempt()) == holder.lease.id() && SameFiles(row.task.result(), result);
+}
+
+// From now on it is known how much memory the other tasks need.
+void SetMemoryNeeds(JobEdit& edit, const v1::PrepareResult& prepare) {
+  edit.mutable_job().job.mutable_model()->set_block_memory_bytes(prepare.block_memory_bytes());
+  for (size_t i = 0; i < edit.tasks().size(); ++i) {
+    const v1::TaskKind kind = edit.tasks()[i].task.kind();
+    if (kind == v1::TASK_KIND_PRUNE) {
+      edit.mutable_task(i).task.set_memory_bytes(prepare.block_memory_bytes());
+    } else if (kind == v1::TASK_KIND_EVALUATE_DENSE || kind == v1::TASK_KIND_EVALUATE_PRUNED) {
+      edit.mutable_task(i).task.set_memory_bytes(prepare.evaluation_memory_bytes());
+    }
+  }
+}
+
+}  // namespace
+
+Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& holder, const v1::TaskResult& result,
+                        const Context& context) {
+  JobEdit edit(std::move(rows), context);
+  const std::optional<size_t> index = edit.FindTask(task_id);
+  if (!index) return {LeaseLost(holder), {}};
+  if (IsRepetition(edit.job(), edit.tasks()[*index], holder, result)) return {Done{}, {}};
+  if (!Holds(edit.tasks()[*index], holder)) return {LeaseLost(holder), {}};
+  if (IsStopped(edit.job().job.state())) {
+    EndLease(edit, *index, {});
+    return {LeaseLost(holder), edit.Finish()};
+  }
+  if (absl::Status fits = CheckResult(edit.tasks()[*index].task, result); !fits.ok()) return {fits, {}};
+
+  TaskRow& row = edit.mutable_task(*index);
+  EndAttempt(row.task, row.lease->attempt, {v1::ATTEMPT_OUTCOME_COMMITTED}, context.now);
+  row.task.set_state(v1::TASK_STATE_COMMITTED);
+  *row.task.mutable_result() = result;
+  row.task.mutable_result()->set_attempt(row.lease->attempt);
+  row.task.mutable_result()->set_attempt_uri(AttemptUri(edit.job(), row.id, row.lease->attempt));
+  row.lease.reset();
+  if (row.task.kind() == v1::TASK_KIND_PREPARE) SetMemoryNeeds(edit, result.prepare());
+  return {Done{}, edit.Finish()};
+}
+
+}  // namespace besa::server

@@ -1,0 +1,30 @@
+// A job is created.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "besa/v1/job.pb.h"
+
+#include "server/scheduler/context.h"
+
+namespace besa::server {
+
+// A validated request to create a job.
+struct NewJob {
+  // With every default filled in.
+  v1::JobSpec spec;
+  // Read from the checkpoint; `blocks` decides the plan.
+  v1::ModelSummary model;
+  // The caller's, may be empty.
+  std::string request_id;
+  // Hash of the request as it came. Compared when request_id is seen again.
+  std::string request_hash;
+  // output_uri in the form in which two spellings of one folder are equal. Unique among jobs that have not ended.
+  std::string output_key;
+};
+
+// The rows of the job at version 1, and the event that says so.
+CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context& context);
+
+}  // namespace besa::server

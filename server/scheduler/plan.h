@@ -1,0 +1,34 @@
+// The tasks of a job and what they wait for.
+//
+//   prepare --+--> prune-00000 ... prune-<L-1> --+--> evaluate-pruned
+//             +--> passthrough ------------------+
+//             +--> evaluate-dense
+//
+// The evaluations are planned only if the job names a text to evaluate on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "besa/v1/job.pb.h"
+
+#include "server/state/rows.h"
+
+namespace besa::server {
+
+// The plan of a new job, in the order prepare, blocks, passthrough, evaluations. All but prepare are BLOCKED.
+std::vector<TaskRow> PlanTasks(absl::string_view job_id, const v1::JobSpec& spec, const v1::ModelSummary& model);
+
+// How many tasks that `task` waits for are not committed yet.
+int32_t UnmetDependencies(const std::vector<TaskRow>& tasks, const TaskRow& task);
+
+// The prepare task of a plan.
+const TaskRow& PrepareTask(const std::vector<TaskRow>& tasks);
+
+// "prune-00012".
+std::string PruneTaskId(int32_t block);
+
+}  // namespace besa::server

@@ -1,0 +1,123 @@
+#include "server/state/sqlite_migrations.h"
+
+#include "absl/strings/str_cat.h"
+
+#include "storage/base/error_info.h"
+#include "storage/base/status_macros.h"
+
+namespace besa::server {
+
+const std::vector<SqliteMigration>& SqliteMigrations() {
+  static const auto& migrations = *new std::vector<SqliteMigration>{
+      {1, "jobs, tasks, leases, events, workers, garbage", R"sql(
+        CREATE TABLE jobs (
+          seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of creation
+          id TEXT NOT NULL UNIQUE,
+          state INTEGER NOT NULL,
+          display_name TEXT NOT NULL,
+          version INTEGER NOT NULL,
+          job BLOB NOT NULL,                      -- besa.v1.Job
+          request_id TEXT UNIQUE,                 -- NULL: none
+          request_hash TEXT NOT NULL,
+          output_key TEXT NOT NULL,
+          reserved_output TEXT UNIQUE,            -- output_key until the job has ended, then NULL
+          workspace_uri TEXT NOT NULL,
+          started INTEGER NOT NULL,
+          publisher TEXT NOT NULL,
+          claim INTEGER NOT NULL,
+          claim_beat INTEGER NOT NULL,
+          publish_failures INTEGER NOT NULL
+        );
+        CREATE INDEX jobs_by_state ON jobs (state, seq);
+
+        CREATE TABLE tasks (
+          job INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE,
+          position INTEGER NOT NULL,
+          id TEXT NOT NULL,
+          state INTEGER NOT NULL,
+          memory_bytes INTEGER NOT NULL,
+          task BLOB NOT NULL,                     -- besa.v1.Task
+          PRIMARY KEY (job, position),
+          UNIQUE (job, id)
+        );
+        CREATE INDEX tasks_pending ON tasks (job, memory_bytes) WHERE state = 2;
+
+        CREATE TABLE leases (
+          job INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE,
+          position INTEGER NOT NULL,              -- of the task: it has at most one lease
+          id TEXT NOT NULL UNIQUE,
+          attempt INTEGER NOT NULL,
+          worker TEXT NOT NULL,
+          incarnation TEXT NOT NULL,
+          request_id TEXT NOT NULL,
+          expired INTEGER NOT NULL,
+          beat INTEGER NOT NULL,
+          beat_time INTEGER NOT NULL,             -- microseconds since 1970
+          progress BLOB NOT NULL,                 -- besa.v1.TaskProgress
+          progress_serial INTEGER NOT NULL,
+          PRIMARY KEY (job, position)
+        );
+        CREATE INDEX leases_by_worker ON leases (worker);
+
+        CREATE TABLE events (
+          job INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE,
+          version INTEGER NOT NULL,
+          event BLOB NOT NULL,                    -- besa.v1.WatchJobResponse
+          PRIMARY KEY (job, version)
+        );
+
+        CREATE TABLE workers (
+          name TEXT PRIMARY KEY,
+          incarnation TEXT NOT NULL,
+          memory_bytes INTEGER NOT NULL,
+          seen INTEGER NOT NULL,
+          lost INTEGER NOT NULL,
+          last_seen_time INTEGER NOT NULL,        -- microseconds since 1970
+          worker BLOB NOT NULL                    -- besa.v1.Worker
+        );
+
+        CREATE TABLE garbage (
+          uri TEXT PRIMARY KEY,
+          due INTEGER NOT NULL                    -- microseconds since 1970
+        );
+        CREATE INDEX garbage_by_due ON garbage (due);
+
+        CREATE TABLE counters (
+          name TEXT PRIMARY KEY,
+          value INTEGER NOT NULL
+        );
+        INSERT INTO counters (name, value) VALUES ('progress', 0);
+      )sql"},
+  };
+  return migrations;
+}
+
+absl::Status MigrateSqlite(SqliteConnection& connection, const std::vector<SqliteMigration>& migrations,
+                           absl::Time now) {
+  RETURN_IF_ERROR(connection.Script(
+      "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, time INTEGER NOT NULL)"));
+  ASSIGN_OR_RETURN(auto transaction, SqliteTransaction::Begin(connection));
+  int64_t applied = 0;
+  RETURN_IF_ERROR(connection.Query(
+      [&](const SqliteRow& row) {
+        applied = row.Int(0);
+        return absl::OkStatus();
+      },
+      "SELECT COALESCE(MAX(number), 0) FROM migrations"));
+  const int known = migrations.empty() ? 0 : migrations.back().number;
+  if (applied > known) {
+    return ErrorWithInfo(absl::StatusCode::kFailedPrecondition,
+                         absl::StrCat("the state database is at schema ", applied,
+                                      ", this program knows schemas up to ", known, ": start a newer coordinator"),
+                         {"SCHEMA_TOO_NEW", {{"schema", absl::StrCat(applied)}, {"known", absl::StrCat(known)}}});
+  }
+  for (const SqliteMigration& migration : migrations) {
+    if (migration.number <= applied) continue;
+    RETURN_IF_ERROR(connection.Script(migration.sql));
+    RETURN_IF_ERROR(connection.Run("INSERT INTO migrations (number, name, time) VALUES (?, ?, ?)", migration.number,
+                                   migration.name, absl::ToUnixMicros(now)));
+  }
+  return transaction->Commit();
+}
+
+}  // namespace besa::server

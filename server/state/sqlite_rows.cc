@@ -1,0 +1,216 @@
+#include "server/state/sqlite_rows.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+#include "server/state/names.h"
+#include "storage/base/error_info.h"
+#include "storage/base/status_macros.h"
+
+namespace besa::server {
+namespace {
+
+template <class Message>
+absl::Status Parse(absl::string_view bytes, absl::string_view what, Message& message) {
+  if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("state database: ", what, " cannot be read"));
+}
+
+template <class Message>
+SqliteBlob Blob(const Message& message) {
+  return {message.SerializeAsString()};
+}
+
+bool HasEnded(v1::JobState state) {
+  return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED || state == v1::JOB_STATE_CANCELLED;
+}
+
+std::optional<std::string> ReservedOutput(const JobRow& row) {
+  if (HasEnded(row.job.state())) return std::nullopt;
+  return row.output_key;
+}
+
+absl::Status UpdateJobRow(SqliteConnection& connection, int64_t seq, const JobRow& row) {
+  return ExplainReservation(
+      connection, row,
+      connection.Run(
+          "UPDATE jobs SET state = ?, version = ?, job = ?, reserved_output = ?, started = ?, publisher = ?, "
+          "claim = ?, claim_beat = ?, publish_failures = ? WHERE seq = ?",
+          row.job.state(), row.job.version(), Blob(row.job), ReservedOutput(row), row.started, row.publisher, row.claim,
+          row.claim_beat, row.publish_failures, seq));
+}
+
+absl::Status SaveLease(SqliteConnection& connection, int64_t seq, int32_t position, const LeaseRow& lease) {
+  return connection.Run(
+      "INSERT INTO leases (job, position, id, attempt, worker, incarnation, request_id, expired, beat, beat_time, "
+      "progress, progress_serial) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      seq, position, lease.id, lease.attempt, lease.worker, lease.incarnation, lease.request_id, lease.expired,
+      lease.beat, absl::ToUnixMicros(lease.beat_time), Blob(lease.progress), lease.progress_serial);
+}
+
+absl::Status SaveTask(SqliteConnection& connection, int64_t seq, const TaskRow& row) {
+  RETURN_IF_ERROR(connection.Run(
+      "INSERT INTO tasks (job, position, id, state, memory_bytes, task) VALUES (?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT (job, position) DO UPDATE SET state = excluded.state, memory_bytes = excluded.memory_bytes, "
+      "task = excluded.task",
+      seq, row.position, row.id, row.task.state(), row.task.memory_bytes(), Blob(row.task)));
+  RETURN_IF_ERROR(connection.Run("DELETE FROM leases WHERE job = ? AND position = ?", seq, row.position));
+  return row.lease ? SaveLease(connection, seq, row.position, *row.lease) : absl::OkStatus();
+}
+
+absl::Status SaveBeat(SqliteConnection& connection, const LeaseRow& lease) {
+  RETURN_IF_ERROR(connection.Run("UPDATE counters SET value = value + 1 WHERE name = 'progress'"));
+  return connection.Run(
+      "UPDATE leases SET beat = ?, beat_time = ?, request_id = ?, progress = ?, "
+      "progress_serial = (SELECT value FROM counters WHERE name = 'progress') WHERE id = ?",
+      lease.beat, absl::ToUnixMicros(lease.beat_time), lease.request_id, Blob(lease.progress), lease.id);
+}
+
+absl::Status SaveEvents(SqliteConnection& connection, int64_t seq, const std::vector<v1::WatchJobResponse>& events) {
+  for (const v1::WatchJobResponse& event : events) {
+    RETURN_IF_ERROR(
+        connection.Run("INSERT INTO events (job, version, event) VALUES (?, ?, ?)", seq, event.version(), Blob(event)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SaveGarbage(SqliteConnection& connection, const std::vector<GarbageRow>& garbage) {
+  for (const GarbageRow& row : garbage) {
+    RETURN_IF_ERROR(
+        connection.Run("INSERT INTO garbage (uri, due) VALUES (?, ?) "
+                       "ON CONFLICT (uri) DO UPDATE SET due = MAX(due, excluded.due)",
+                       row.uri, absl::ToUnixMicros(row.due)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<StoredJob> LoadJob(SqliteConnection& connection, absl::string_view job_id) {
+  std::optional<StoredJob> found;
+  RETURN_IF_ERROR(connection.Query(
+      [&](const SqliteRow& columns) {
+        StoredJob& stored = found.emplace();
+        stored.seq = columns.Int(0);
+        JobRow& row = stored.row;
+        row.id = std::string(job_id);
+        row.workspace_uri = columns.Text(2);
+        row.output_key = columns.Text(3);
+        row.started = columns.Int(4) != 0;
+        row.publisher = columns.Text(5);
+        row.claim = columns.Int(6);
+        row.claim_beat = columns.Int(7);
+        row.publish_failures = static_cast<int32_t>(columns.Int(8));
+        return Parse(columns.Bytes(1), JobName(job_id), row.job);
+      },
+      "SELECT seq, job, workspace_uri, output_key, started, publisher, claim, claim_beat, publish_failures FROM jobs "
+      "WHERE id = ?",
+      job_id));
+  if (found) return *std::move(found);
+  return ErrorWithInfo(absl::StatusCode::kNotFound, absl::StrCat("there is no ", JobName(job_id)),
+                       {"JOB_NOT_FOUND", {{"job", JobName(job_id)}}});
+}
+
+absl::StatusOr<std::vector<TaskRow>> LoadTasks(SqliteConnection& connection, int64_t seq,
+                                               std::optional<absl::string_view> task_id) {
+  std::vector<TaskRow> tasks;
+  const auto on_row = [&](const SqliteRow& columns) -> absl::Status {
+    TaskRow& row = tasks.emplace_back();
+    row.position = static_cast<int32_t>(columns.Int(0));
+    row.id = columns.Text(1);
+    RETURN_IF_ERROR(Parse(columns.Bytes(2), row.id, row.task));
+    if (columns.IsNull(3)) return absl::OkStatus();
+    LeaseRow& lease = row.lease.emplace();
+    lease.id = columns.Text(3);
+    lease.attempt = static_cast<int32_t>(columns.Int(4));
+    lease.worker = columns.Text(5);
+    lease.incarnation = columns.Text(6);
+    lease.request_id = columns.Text(7);
+    lease.expired = columns.Int(8) != 0;
+    lease.beat = columns.Int(9);
+    lease.beat_time = absl::FromUnixMicros(columns.Int(10));
+    lease.progress_serial = columns.Int(12);
+    return Parse(columns.Bytes(11), lease.id, lease.progress);
+  };
+  constexpr absl::string_view kAll =
+      "SELECT t.position, t.id, t.task, l.id, l.attempt, l.worker, l.incarnation, l.request_id, l.expired, l.beat, "
+      "l.beat_time, l.progress, l.progress_serial FROM tasks t LEFT JOIN leases l ON l.job = t.job AND "
+      "l.position = t.position WHERE t.job = ?";
+  if (task_id) {
+    RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kAll, " AND t.id = ?"), seq, *task_id));
+  } else {
+    RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kAll, " ORDER BY t.position"), seq));
+  }
+  return tasks;
+}
+
+absl::StatusOr<int64_t> InsertJob(SqliteConnection& connection, const CreateJobRow& create) {
+  const JobRow& row = create.rows.job;
+  std::optional<std::string> request_id;
+  if (!create.request_id.empty()) request_id = create.request_id;
+  RETURN_IF_ERROR(ExplainReservation(
+      connection, row,
+      connection.Run("INSERT INTO jobs (id, state, display_name, version, job, request_id, request_hash, output_key, "
+                     "reserved_output, workspace_uri, started, publisher, claim, claim_beat, publish_failures) "
+                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     row.id, row.job.state(), row.job.spec().display_name(), row.job.version(), Blob(row.job),
+                     request_id, create.request_hash, row.output_key, ReservedOutput(row), row.workspace_uri,
+                     row.started, row.publisher, row.claim, row.claim_beat, row.publish_failures)));
+  const int64_t seq = connection.last_insert_rowid();
+  for (const TaskRow& task : create.rows.tasks) RETURN_IF_ERROR(SaveTask(connection, seq, task));
+  RETURN_IF_ERROR(SaveEvents(connection, seq, create.events));
+  return seq;
+}
+
+absl::Status SaveChanges(SqliteConnection& connection, int64_t seq, const JobChanges& changes, int64_t keep_events) {
+  RETURN_IF_ERROR(SaveGarbage(connection, changes.garbage));
+  // Tasks, leases and events go with it.
+  if (changes.erase) return connection.Run("DELETE FROM jobs WHERE seq = ?", seq);
+
+  if (changes.job) RETURN_IF_ERROR(UpdateJobRow(connection, seq, *changes.job));
+  for (const TaskRow& task : changes.tasks) RETURN_IF_ERROR(SaveTask(connection, seq, task));
+  for (const LeaseRow& lease : changes.beats) RETURN_IF_ERROR(SaveBeat(connection, lease));
+  if (changes.events.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(SaveEvents(connection, seq, changes.events));
+  return connection.Run("DELETE FROM events WHERE job = ? AND version <= ?", seq,
+                        changes.events.back().version() - keep_events);
+}
+
+absl::Status ExplainReservation(const SqliteConnection& connection, const JobRow& job, absl::Status status) {
+  if (status.ok() || connection.last_error() != SQLITE_CONSTRAINT_UNIQUE) return status;
+  if (!absl::StrContains(status.message(), "reserved_output")) return status;
+  const std::string& output = job.job.spec().output_uri();
+  return ErrorWithInfo(absl::StatusCode::kFailedPrecondition,
+                       absl::StrCat("output_uri: ", output, " is the output of another job that has not ended"),
+                       {"OUTPUT_RESERVED", {{"field", "output_uri"}, {"value", output}}});
+}
+
+absl::StatusOr<std::vector<LeaseRef>> LoadLeases(SqliteConnection& connection,
+                                                 std::optional<absl::string_view> worker) {
+  std::vector<LeaseRef> leases;
+  const auto on_row = [&](const SqliteRow& columns) {
+    leases.push_back({.job_id = columns.Text(0),
+                      .task_id = columns.Text(1),
+                      .lease_id = columns.Text(2),
+                      .worker = columns.Text(3),
+                      .incarnation = columns.Text(4),
+                      .request_id = columns.Text(5),
+                      .expired = columns.Int(6) != 0,
+                      .beat = columns.Int(7)});
+    return absl::OkStatus();
+  };
+  constexpr absl::string_view kSelect =
+      "SELECT j.id, t.id, l.id, l.worker, l.incarnation, l.request_id, l.expired, l.beat FROM leases l "
+      "JOIN jobs j ON j.seq = l.job JOIN tasks t ON t.job = l.job AND t.position = l.position WHERE ";
+  if (worker) {
+    RETURN_IF_ERROR(
+        connection.Query(on_row, absl::StrCat(kSelect, "l.worker = ? ORDER BY l.job, l.position"), *worker));
+  } else {
+    RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kSelect, "l.expired = 0 ORDER BY l.job, l.position")));
+  }
+  return leases;
+}
+
+}  // namespace besa::server
