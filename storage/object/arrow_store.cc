@@ -122,7 +122,11 @@ absl::StatusOr<std::vector<ObjectInfo>> ArrowStore::List(const Uri& folder) {
 absl::Status ArrowStore::ReadRange(const Uri& uri, int64_t offset, std::span<std::byte> out) {
   if (offset < 0) return absl::OutOfRangeError(absl::StrCat(uri.ToString(), ": negative offset ", offset));
   const auto opened = files_->OpenInputFile(uri.path());
-  if (!opened.ok()) return FromArrow(opened.status(), uri);
+  if (!opened.ok()) {
+    // Opening a folder fails in ways that look as if they might pass.
+    const absl::Status status = Stat(uri).status();
+    return absl::IsNotFound(status) ? status : FromArrow(opened.status(), uri);
+  }
   const std::shared_ptr<arrow::io::RandomAccessFile> file = *opened;
 
   const auto size = static_cast<int64_t>(out.size());

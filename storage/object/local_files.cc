@@ -91,12 +91,16 @@ absl::Status CheckLocalFolderWritable(const Uri& folder) {
   std::string existing = folder.path();
   struct stat info;
   while (::stat(existing.c_str(), &info) != 0) {
-    if (errno != ENOENT) return ErrorFromErrno(errno, folder);
+    if (errno != ENOENT && errno != ENOTDIR) return ErrorFromErrno(errno, folder);
     existing.resize(existing.rfind('/'));
     if (existing.empty()) existing = "/";
   }
-  if (!S_ISDIR(info.st_mode)) return ErrorFromErrno(ENOTDIR, folder);
-  return ::access(existing.c_str(), W_OK | X_OK) == 0 ? absl::OkStatus() : ErrorFromErrno(errno, folder);
+  if (!S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(folder.ToString(), ": ", existing, " is a file, not a folder"));
+  }
+  // By the rights the process acts with, as a write would.
+  const int error = ::faccessat(AT_FDCWD, existing.c_str(), W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
+  return error == 0 ? absl::OkStatus() : ErrorFromErrno(error, folder);
 }
 
 bool IsLocalLink(const Uri& path) {

@@ -1,0 +1,59 @@
+#include "storage/object/faulty_store.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "storage/object/temporary_folder.h"
+
+namespace besa::storage {
+namespace {
+
+TEST(FaultyStoreTest, CountsCallsAndBytes) {
+  const TemporaryFolder folder;
+  const auto real = OpenStoreIn(folder);
+  FaultyStore store(*real);
+  ASSERT_TRUE(WriteAll(store, folder / "a", "12345").ok());
+  EXPECT_EQ(*ReadAll(store, folder / "a", 10), "12345");
+  EXPECT_EQ(store.bytes_written(), 5);
+  EXPECT_EQ(store.bytes_read(), 5);
+  EXPECT_EQ(store.calls(StoreOp::kFinish), 1);
+  EXPECT_EQ(store.calls(StoreOp::kStat), 1);
+  EXPECT_EQ(store.calls(StoreOp::kCopy), 0);
+}
+
+TEST(FaultyStoreTest, FailsTheChosenCallBeforeOrAfterItsEffect) {
+  const TemporaryFolder folder;
+  const auto real = OpenStoreIn(folder);
+  FaultyStore store(*real, FailOnce(StoreOp::kFinish, 2, absl::ResourceExhaustedError("full")));
+  EXPECT_TRUE(WriteAll(store, folder / "a", "1").ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(WriteAll(store, folder / "b", "2")));
+  EXPECT_TRUE(WriteAll(store, folder / "c", "3").ok());
+  EXPECT_TRUE(absl::IsNotFound(real->Stat(folder / "b").status()));
+
+  store.SetPlan(FailOnce(StoreOp::kCopy, 1, absl::UnavailableError("answer lost"), /*after_effect=*/true));
+  EXPECT_TRUE(absl::IsUnavailable(store.Copy(folder / "a", folder / "d")));
+  EXPECT_EQ(*ReadAll(*real, folder / "d", 10), "1");
+}
+
+TEST(FaultyStoreTest, RandomFaultsFollowTheSeed) {
+  const TemporaryFolder folder;
+  const auto real = OpenStoreIn(folder);
+  ASSERT_TRUE(WriteAll(*real, folder / "a", "1").ok());
+  const auto outcomes = [&](uint64_t seed) {
+    FaultyStore store(*real, FailShare(0.1, seed));
+    std::string text;
+    for (int i = 0; i < 2000; ++i) absl::StrAppend(&text, store.Stat(folder / "a").ok() ? "." : "x");
+    return text;
+  };
+  const std::string first = outcomes(1);
+  EXPECT_EQ(outcomes(1), first);
+  EXPECT_NE(outcomes(2), first);
+  const auto failures = std::count(first.begin(), first.end(), 'x');
+  EXPECT_GT(failures, 150);
+  EXPECT_LT(failures, 250);
+}
+
+}  // namespace
+}  // namespace besa::storage

@@ -1,0 +1,31 @@
+#include "storage/object/temporary_folder.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <system_error>
+
+#include "storage/object/open_store.h"
+
+namespace besa::storage {
+
+TemporaryFolder::TemporaryFolder() {
+  std::string name = (std::filesystem::temp_directory_path() / "besa-test-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    std::perror(name.c_str());
+    std::abort();
+  }
+  path_ = std::filesystem::canonical(name);
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+Uri TemporaryFolder::uri() const { return *Uri::Parse(path_.string()); }
+
+std::unique_ptr<ObjectStore> OpenStoreIn(const TemporaryFolder& folder) {
+  return *OpenStore({.allowed_prefixes = {folder.path().string()}});
+}
+
+}  // namespace besa::storage
