@@ -1,0 +1,66 @@
+#include "worker/agent/agent.h"
+
+#include <optional>
+#include <utility>
+
+#include "spdlog/spdlog.h"
+#include "storage/base/status_macros.h"
+#include "worker/agent/attempt.h"
+#include "worker/agent/log_context.h"
+#include "worker/agent/persistent_call.h"
+
+namespace besa::worker {
+
+Agent::Agent(AgentOptions options, AgentEnvironment environment, std::unique_ptr<v1::WorkerService::StubInterface> stub,
+             TaskRunner& runner, std::shared_ptr<LogTail> log_tail)
+    : options_(std::move(options)),
+      environment_(std::move(environment)),
+      client_(std::move(stub), options_.identity),
+      runner_(runner),
+      log_tail_(std::move(log_tail)) {}
+
+void Agent::Drain() { drain_.request_stop(); }
+
+Patience Agent::MakePatience() const {
+  return Patience{.clock = environment_.clock,
+                  .sleeper = environment_.sleeper,
+                  .backoff = options_.backoff,
+                  .uniform = environment_.uniform,
+                  .drain = drain_.get_token(),
+                  .grace = options_.drain_grace};
+}
+
+absl::Status Agent::Run() {
+  const ScopedLogFields fields({{"worker", options_.identity.name}});
+  absl::Status status = WorkUntilDrained();
+  // A call that the drain cut short is no failure.
+  if (drain_.stop_requested() && (status.ok() || MayPass(status))) {
+    spdlog::info("drained");
+    return absl::OkStatus();
+  }
+  return status;
+}
+
+absl::Status Agent::WorkUntilDrained() {
+  // A worker that waits for nothing but the coordinator has nothing to hand back.
+  Patience waiting = MakePatience();
+  waiting.grace = absl::ZeroDuration();
+  const std::stop_token drain = drain_.get_token();
+  RETURN_IF_ERROR(CallUntilAnswered("registering", [&] { return client_.Register(drain); }, waiting));
+
+  while (!drain.stop_requested()) {
+    // The same id through all tries, so that a grant whose answer was lost is handed out again.
+    const std::string request_id = environment_.new_id();
+    std::optional<v1::Assignment> assignment;
+    const auto lease = [&]() -> absl::Status {
+      // No lease is held here: an attempt ends before the next wish for work.
+      ASSIGN_OR_RETURN(assignment, client_.Lease(request_id, /*held_leases=*/{}, runner_.cursor(), drain));
+      return absl::OkStatus();
+    };
+    RETURN_IF_ERROR(CallUntilAnswered("asking for work", lease, waiting));
+    if (assignment) RunAttempt(*assignment, AttemptContext{client_, runner_, *log_tail_, MakePatience()});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace besa::worker

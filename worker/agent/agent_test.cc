@@ -1,0 +1,339 @@
+// The agent against a real gRPC server, with a runner and a clock that the tests move.
+#include "worker/agent/agent.h"
+
+#include <algorithm>
+#include <atomic>
+#include <latch>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "spdlog/spdlog.h"
+#include "storage/base/error_info.h"
+#include "worker/agent/logging.h"
+#include "worker/agent/testing/manual_time.h"
+#include "worker/agent/testing/scripted_coordinator.h"
+
+namespace besa::worker {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+// Does what the test says.
+class LambdaRunner final : public TaskRunner {
+ public:
+  using Body = std::function<absl::StatusOr<v1::TaskResult>(const v1::Assignment&, const TaskObserver&)>;
+  Body body;
+
+  absl::StatusOr<v1::TaskResult> Run(const v1::Assignment& assignment, const TaskObserver& observer) override {
+    return body(assignment, observer);
+  }
+  std::optional<v1::Cursor> cursor() const override {
+    v1::Cursor cursor;
+    cursor.set_job("jobs/a");
+    cursor.set_block(2);
+    return cursor;
+  }
+};
+
+v1::Assignment BlockOf(int block) {
+  v1::Assignment assignment;
+  assignment.mutable_lease()->set_id(absl::StrCat("lease-", block));
+  assignment.mutable_lease()->set_task(absl::StrCat("jobs/a/tasks/prune-0000", block));
+  assignment.mutable_lease()->set_attempt(1);
+  assignment.set_kind(v1::TASK_KIND_PRUNE);
+  assignment.set_block(block);
+  return assignment;
+}
+
+v1::TaskResult ResultOf(const v1::Assignment& assignment) {
+  v1::TaskResult result;
+  result.mutable_block()->set_block(assignment.block());
+  return result;
+}
+
+v1::TaskProgress AtStep(int step) {
+  v1::TaskProgress progress;
+  progress.set_stage("train");
+  progress.set_step(step);
+  return progress;
+}
+
+// Works until it is told to stop.
+absl::StatusOr<v1::TaskResult> Endless(const v1::Assignment&, const TaskObserver& observer) {
+  for (int step = 0; observer(AtStep(step)); ++step) std::this_thread::yield();
+  return absl::CancelledError("the observer said so");
+}
+
+class AgentTest : public ::testing::Test {
+ protected:
+  AgentTest() {
+    EXPECT_TRUE(SetUpLogging("info", LogFormat::kText, log_tail_).ok());
+    AgentOptions options;
+    options.identity = {.name = "workers/w1", .incarnation = "start-1", .version = "0.1.0"};
+    options.identity.device.set_id("cpu");
+    agent_ = std::make_unique<Agent>(
+        options, AgentEnvironment{time_, time_, [] { return 0.5; }, [this] { return absl::StrCat("id-", ++ids_); }},
+        v1::WorkerService::NewStub(ConnectToCoordinator(coordinator_.address())), runner_, log_tail_);
+    runner_.body = [](const v1::Assignment& assignment, const TaskObserver&) { return ResultOf(assignment); };
+  }
+
+  ~AgentTest() override {
+    if (thread_.joinable()) {
+      EXPECT_TRUE(Finish().ok());
+    }
+  }
+
+  void StartAgent() {
+    thread_ = std::thread([this] {
+      ended_with_ = agent_->Run();
+      ended_ = true;
+    });
+  }
+
+  // Ends the agent, if it has not ended by itself, and returns what Run did.
+  absl::Status Finish() {
+    agent_->Drain();
+    EXPECT_TRUE(time_.AdvanceUntil([this] { return ended_.load(); }));
+    thread_.join();
+    return ended_with_;
+  }
+
+  bool Logged(const std::string& text) {
+    const auto lines = log_tail_->Lines();
+    return std::any_of(lines.begin(), lines.end(),
+                       [&](const std::string& line) { return line.find(text) != std::string::npos; });
+  }
+
+  bool Until(const std::function<bool()>& done) { return time_.AdvanceUntil(done); }
+
+  ManualTime time_;
+  ScriptedCoordinator coordinator_;
+  LambdaRunner runner_;
+  const std::shared_ptr<LogTail> log_tail_ = std::make_shared<LogTail>();
+  std::unique_ptr<Agent> agent_;
+
+  std::atomic<bool> ended_ = false;
+
+ private:
+  int ids_ = 0;
+  std::thread thread_;
+  absl::Status ended_with_;
+};
+
+TEST_F(AgentTest, RegistersLeasesRunsAndCommits) {
+  coordinator_.Offer(BlockOf(3));
+  StartAgent();
+  ASSERT_TRUE(Until([&] { return coordinator_.leases().size() == 2; }));
+  EXPECT_TRUE(Finish().ok());
+
+  ASSERT_EQ(coordinator_.registrations().size(), 1u);
+  EXPECT_EQ(coordinator_.registrations()[0].protocol_version(), v1::PROTOCOL_VERSION_1);
+  EXPECT_EQ(coordinator_.registrations()[0].worker().device().id(), "cpu");
+  const v1::LeaseTaskRequest wish = coordinator_.leases()[0];
+  EXPECT_EQ(wish.worker(), "workers/w1");
+  EXPECT_EQ(wish.cursor().block(), 2);
+  EXPECT_GT(wish.wait().seconds(), 0);
+  ASSERT_EQ(coordinator_.commits().size(), 1u);
+  EXPECT_EQ(coordinator_.commits()[0].lease().id(), "lease-3");
+  EXPECT_EQ(coordinator_.commits()[0].incarnation(), "start-1");
+  EXPECT_EQ(coordinator_.commits()[0].result().block().block(), 3);
+  EXPECT_TRUE(coordinator_.failures().empty());
+}
+
+TEST_F(AgentTest, AWishForWorkKeepsItsIdUntilItIsAnswered) {
+  std::atomic<int> calls = 0;
+  coordinator_.on_lease = [&](const v1::LeaseTaskRequest&) {
+    return ++calls <= 2 ? absl::UnavailableError("lost") : absl::OkStatus();
+  };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  ASSERT_TRUE(Until([&] { return coordinator_.leases().size() == 4; }));
+  EXPECT_TRUE(Finish().ok());
+  const auto leases = coordinator_.leases();
+  EXPECT_EQ(leases[0].request_id(), leases[1].request_id());
+  EXPECT_EQ(leases[0].request_id(), leases[2].request_id());
+  EXPECT_NE(leases[0].request_id(), leases[3].request_id());
+}
+
+TEST_F(AgentTest, HeartbeatsBringTheLatestProgressUp) {
+  std::latch may_end(1);
+  runner_.body = [&](const v1::Assignment& assignment, const TaskObserver& observer) -> absl::StatusOr<v1::TaskResult> {
+    for (int step = 1; step <= 3; ++step) EXPECT_TRUE(observer(AtStep(step)));
+    may_end.wait();
+    return ResultOf(assignment);
+  };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.heartbeats().size() >= 3; }));
+  may_end.count_down();
+  EXPECT_TRUE(Until([&] { return coordinator_.commits().size() == 1; }));
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_EQ(coordinator_.heartbeats().back().lease().id(), "lease-0");
+  EXPECT_EQ(coordinator_.heartbeats().back().progress().step(), 3);
+}
+
+TEST_F(AgentTest, ACancelledJobStopsTheTaskAndIsReported) {
+  runner_.body = Endless;
+  coordinator_.on_heartbeat = [](const v1::HeartbeatRequest&) { return true; };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.failures().size() == 1; }));
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_EQ(coordinator_.failures()[0].reason(), v1::FAILURE_REASON_CANCELLED);
+  EXPECT_TRUE(coordinator_.commits().empty());
+}
+
+TEST_F(AgentTest, ALostLeaseStopsTheTaskWithoutAWord) {
+  runner_.body = Endless;
+  coordinator_.on_heartbeat = [](const v1::HeartbeatRequest&) { return absl::AbortedError("taken over"); };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.leases().size() == 2; }));
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_TRUE(coordinator_.failures().empty());
+  EXPECT_TRUE(coordinator_.commits().empty());
+}
+
+TEST_F(AgentTest, AnAbortedCommitDropsTheResult) {
+  coordinator_.on_commit = [](const v1::CommitTaskRequest&) { return absl::AbortedError("another won"); };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.leases().size() == 2; }));
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_EQ(coordinator_.commits().size(), 1u);
+  EXPECT_TRUE(coordinator_.failures().empty());
+}
+
+TEST_F(AgentTest, AResultThatDoesNotFitIsAFailure) {
+  coordinator_.on_commit = [](const v1::CommitTaskRequest&) { return absl::InvalidArgumentError("no zeros"); };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.failures().size() == 1; }));
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_EQ(coordinator_.failures()[0].reason(), v1::FAILURE_REASON_INTERNAL);
+  EXPECT_THAT(coordinator_.failures()[0].message(), HasSubstr("no zeros"));
+}
+
+TEST_F(AgentTest, WorkGoesOnWhileTheCoordinatorRestarts) {
+  std::latch running(1);
+  std::latch may_end(1);
+  runner_.body = [&](const v1::Assignment& assignment, const TaskObserver& observer) -> absl::StatusOr<v1::TaskResult> {
+    running.count_down();
+    may_end.wait();
+    // The coordinator is away by now, and yet nobody asks the task to stop.
+    EXPECT_TRUE(observer(AtStep(9)));
+    return ResultOf(assignment);
+  };
+  // After its restart the coordinator has forgotten the worker, though not the lease.
+  std::atomic<bool> forgotten = false;
+  coordinator_.on_commit = [&](const v1::CommitTaskRequest&) {
+    if (!forgotten) return absl::OkStatus();
+    return ErrorWithInfo(absl::StatusCode::kFailedPrecondition, "who are you?", {"WORKER_UNKNOWN", {}});
+  };
+  coordinator_.on_register = [&](const v1::RegisterWorkerRequest&) {
+    forgotten = false;
+    return absl::OkStatus();
+  };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  running.wait();
+  coordinator_.Stop();
+  forgotten = true;
+  EXPECT_TRUE(Until([&] { return Logged("heartbeat failed, the task goes on"); }));
+  may_end.count_down();
+  EXPECT_TRUE(Until([&] { return Logged("commit failed, next try"); }));
+  coordinator_.Start();
+  EXPECT_TRUE(Until([&] { return coordinator_.leases().size() == 2; }));
+  EXPECT_TRUE(Finish().ok());
+
+  const auto registrations = coordinator_.registrations();
+  ASSERT_EQ(registrations.size(), 2u);
+  EXPECT_EQ(registrations[0].worker().incarnation(), registrations[1].worker().incarnation());
+  const auto commits = coordinator_.commits();
+  ASSERT_EQ(commits.size(), 2u);
+  EXPECT_EQ(commits[1].lease().id(), "lease-0");
+}
+
+TEST_F(AgentTest, DrainingHandsTheTaskBackAndEndsWell) {
+  std::latch running(1);
+  runner_.body = [&](const v1::Assignment& assignment, const TaskObserver& observer) {
+    running.count_down();
+    return Endless(assignment, observer);
+  };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  running.wait();
+  EXPECT_TRUE(Finish().ok());
+  ASSERT_EQ(coordinator_.failures().size(), 1u);
+  EXPECT_EQ(coordinator_.failures()[0].reason(), v1::FAILURE_REASON_DRAINED);
+  EXPECT_EQ(coordinator_.leases().size(), 1u);
+}
+
+TEST_F(AgentTest, DrainingInterruptsTheWaitForWork) {
+  StartAgent();
+  ASSERT_TRUE(Until([&] { return coordinator_.leases().size() == 1; }));
+  EXPECT_TRUE(Finish().ok());
+}
+
+TEST_F(AgentTest, DrainingGivesUpOnACoordinatorThatStaysAway) {
+  std::latch may_end(1);
+  std::latch running(1);
+  runner_.body = [&](const v1::Assignment& assignment, const TaskObserver&) -> absl::StatusOr<v1::TaskResult> {
+    running.count_down();
+    may_end.wait();
+    return ResultOf(assignment);
+  };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  running.wait();
+  coordinator_.Stop();
+  may_end.count_down();
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_TRUE(coordinator_.commits().empty());
+}
+
+TEST_F(AgentTest, AFailingTaskSendsItsLastLogLines) {
+  runner_.body = [](const v1::Assignment&, const TaskObserver&) -> absl::StatusOr<v1::TaskResult> {
+    for (int i = 0; i < 100; ++i) spdlog::info("step {}", i);
+    spdlog::warn("odd bytes: \xff");
+    return absl::OutOfRangeError("block 0, self_attn.q_proj: NaN");
+  };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.failures().size() == 1; }));
+  EXPECT_TRUE(Finish().ok());
+  const v1::FailTaskRequest failure = coordinator_.failures()[0];
+  EXPECT_EQ(failure.reason(), v1::FAILURE_REASON_BAD_NUMBERS);
+  EXPECT_EQ(failure.message(), "block 0, self_attn.q_proj: NaN");
+  EXPECT_EQ(failure.log_tail_size(), 50);
+  EXPECT_THAT(failure.log_tail(), Contains(HasSubstr("info step 99")));
+  EXPECT_THAT(failure.log_tail(), Contains(HasSubstr("odd bytes: ?")));
+}
+
+TEST_F(AgentTest, AnIncompatibleCoordinatorEndsTheProcess) {
+  coordinator_.on_register = [](const v1::RegisterWorkerRequest&) {
+    return ErrorWithInfo(absl::StatusCode::kFailedPrecondition, "worker speaks 1, coordinator 2",
+                         {"PROTOCOL_VERSION_MISMATCH", {{"worker", "1"}, {"coordinator", "2"}}});
+  };
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return ended_.load(); }));
+  const absl::Status status = Finish();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetErrorInfo(status)->reason, "PROTOCOL_VERSION_MISMATCH");
+  EXPECT_TRUE(coordinator_.leases().empty());
+}
+
+TEST_F(AgentTest, AWorkerMayStartBeforeItsCoordinator) {
+  coordinator_.Stop();
+  StartAgent();
+  time_.Advance(absl::Seconds(30));
+  coordinator_.Start();
+  EXPECT_TRUE(Until([&] { return coordinator_.leases().size() == 1; }));
+  EXPECT_TRUE(Finish().ok());
+}
+
+}  // namespace
+}  // namespace besa::worker

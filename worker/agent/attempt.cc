@@ -1,0 +1,82 @@
+#include "worker/agent/attempt.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "spdlog/spdlog.h"
+#include "worker/agent/failure_reason.h"
+#include "worker/agent/heartbeat.h"
+
+namespace besa::worker {
+namespace {
+
+AttemptEnd Fail(const v1::Lease& lease, v1::FailureReason reason, const std::string& message,
+                const AttemptContext& context) {
+  const std::vector<std::string> log_tail = context.log_tail.Lines();
+  const absl::Status told = CallUntilAnswered(
+      "reporting the failure", [&] { return context.client.Fail(lease, reason, ToUtf8(message), log_tail); },
+      context.patience);
+  if (told.code() == absl::StatusCode::kAborted) return AttemptEnd::kLost;
+  if (!told.ok()) spdlog::error("the failure could not be reported: {}", told.ToString());
+  const bool returned = reason == v1::FAILURE_REASON_CANCELLED || reason == v1::FAILURE_REASON_DRAINED;
+  return returned ? AttemptEnd::kReturned : AttemptEnd::kFailed;
+}
+
+AttemptEnd Commit(const v1::Lease& lease, const v1::TaskResult& result, const AttemptContext& context) {
+  const absl::Status committed =
+      CallUntilAnswered("commit", [&] { return context.client.Commit(lease, result); }, context.patience);
+  if (committed.ok()) {
+    spdlog::info("committed");
+    return AttemptEnd::kCommitted;
+  }
+  if (committed.code() == absl::StatusCode::kInvalidArgument) {
+    spdlog::error("the coordinator refused the result: {}", committed.ToString());
+    return Fail(lease, v1::FAILURE_REASON_INTERNAL,
+                absl::StrCat("the coordinator refused the result: ", committed.message()), context);
+  }
+  spdlog::warn("the result is dropped: {}", committed.ToString());
+  return AttemptEnd::kLost;
+}
+
+}  // namespace
+
+AttemptEnd RunAttempt(const v1::Assignment& assignment, const AttemptContext& context) {
+  const v1::Lease& lease = assignment.lease();
+  const std::vector<std::string> name = absl::StrSplit(lease.task(), '/');
+  const ScopedLogFields fields({{"job", name.size() == 4 ? absl::StrCat(name[0], "/", name[1]) : ""},
+                                {"task", name.back()},
+                                {"attempt", absl::StrCat(lease.attempt())}});
+  context.log_tail.Clear();
+  spdlog::info("leased");
+
+  Heartbeat heartbeat(context.client, context.patience.sleeper, lease);
+  const std::stop_token& drain = context.patience.drain;
+  const auto result = context.runner.Run(assignment, [&](const v1::TaskProgress& progress) {
+    heartbeat.SetProgress(progress);
+    return heartbeat.order() == Heartbeat::Order::kGoOn && !drain.stop_requested();
+  });
+  if (result.ok()) return Commit(lease, *result, context);
+
+  const absl::Status& error = result.status();
+  if (error.code() == absl::StatusCode::kCancelled) {
+    if (heartbeat.order() == Heartbeat::Order::kLeaseLost) {
+      spdlog::warn("stopped: the lease was lost");
+      return AttemptEnd::kLost;
+    }
+    if (heartbeat.order() == Heartbeat::Order::kCancel) {
+      spdlog::info("stopped: the job was cancelled");
+      return Fail(lease, v1::FAILURE_REASON_CANCELLED, "the job was cancelled", context);
+    }
+    if (drain.stop_requested()) {
+      spdlog::info("handed back: the worker is being stopped");
+      return Fail(lease, v1::FAILURE_REASON_DRAINED, "the worker was told to stop", context);
+    }
+  }
+  spdlog::error("failed: {}", error.ToString());
+  return Fail(lease, FailureReasonOf(error), std::string(error.message()), context);
+}
+
+}  // namespace besa::worker

@@ -1,0 +1,21 @@
+#include "worker/agent/log_context.h"
+
+namespace besa::worker {
+namespace {
+
+LogFields& ThreadFields() {
+  thread_local LogFields fields;
+  return fields;
+}
+
+}  // namespace
+
+ScopedLogFields::ScopedLogFields(const LogFields& fields) : outer_size_(ThreadFields().size()) {
+  ThreadFields().insert(ThreadFields().end(), fields.begin(), fields.end());
+}
+
+ScopedLogFields::~ScopedLogFields() { ThreadFields().resize(outer_size_); }
+
+const LogFields& CurrentLogFields() { return ThreadFields(); }
+
+}  // namespace besa::worker
