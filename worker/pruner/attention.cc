@@ -1,0 +1,127 @@
+#include "worker/pruner/attention.h"
+
+#include <ATen/ops/_scaled_dot_product_flash_attention.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention_backward.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
+#include <ATen/ops/_softmax.h>
+#include <ATen/ops/_softmax_backward_data.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/triu.h>
+
+#include <cmath>
+#include <limits>
+
+namespace besa::pruner {
+namespace {
+
+// Every key/value head once for each query head that reads it.
+at::Tensor ForEveryQueryHead(const at::Tensor& x, int64_t heads) {
+  const int64_t kv_heads = x.size(1);
+  if (kv_heads == heads) return x;
+  return x.unsqueeze(2)
+      .expand({x.size(0), kv_heads, heads / kv_heads, x.size(2), x.size(3)})
+      .reshape({x.size(0), heads, x.size(2), x.size(3)});
+}
+
+// The transpose of ForEveryQueryHead.
+at::Tensor SumOverQueryHeads(const at::Tensor& gradient, int64_t kv_heads) {
+  const int64_t heads = gradient.size(1);
+  if (kv_heads == heads) return gradient;
+  return gradient.reshape({gradient.size(0), kv_heads, heads / kv_heads, gradient.size(2), gradient.size(3)}).sum(2);
+}
+
+double Scale(const at::Tensor& query) { return 1.0 / std::sqrt(static_cast<double>(query.size(-1))); }
+
+AttentionState Explicit(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  const int64_t length = query.size(2);
+  at::Tensor scores = at::matmul(query, ForEveryQueryHead(key, query.size(1)).transpose(2, 3)).mul_(Scale(query));
+  const at::Tensor future = at::triu(at::ones({length, length}, scores.options().dtype(at::kBool)), 1);
+  scores.masked_fill_(future, -std::numeric_limits<double>::infinity());
+  at::Tensor probabilities = at::_softmax(scores, -1, /*half_to_float=*/false);
+  // Contiguous with the heads inside, like the flash kernels' outputs.
+  const at::Tensor output =
+      at::matmul(probabilities, ForEveryQueryHead(value, query.size(1))).transpose(1, 2).contiguous().transpose(1, 2);
+  return {.kind = AttentionKind::kExplicit,
+          .query = query,
+          .key = key,
+          .value = value,
+          .output = output,
+          .statistics = probabilities};
+}
+
+AttentionGradients ExplicitBackward(const at::Tensor& gradient_output, const AttentionState& state) {
+  const int64_t heads = state.query.size(1);
+  const int64_t kv_heads = state.key.size(1);
+  const at::Tensor& probabilities = state.statistics;
+  const at::Tensor gradient_value = at::matmul(probabilities.transpose(2, 3), gradient_output);
+  at::Tensor gradient_scores = at::matmul(gradient_output, ForEveryQueryHead(state.value, heads).transpose(2, 3));
+  gradient_scores = at::_softmax_backward_data(gradient_scores, probabilities, -1, probabilities.scalar_type())
+                        .mul_(Scale(state.query));
+  return {.query = at::matmul(gradient_scores, ForEveryQueryHead(state.key, heads)),
+          .key = SumOverQueryHeads(at::matmul(gradient_scores.transpose(2, 3), state.query), kv_heads),
+          .value = SumOverQueryHeads(gradient_value, kv_heads)};
+}
+
+}  // namespace
+
+AttentionKind ChooseAttention(at::Device device, at::ScalarType type, int64_t head_dim) {
+  if (device.is_cpu()) return AttentionKind::kFlashCpu;
+  if (type == at::kBFloat16 && head_dim % 8 == 0 && head_dim <= 256) return AttentionKind::kFlashCuda;
+  return AttentionKind::kExplicit;
+}
+
+AttentionState Attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  const AttentionKind kind = ChooseAttention(query.device(), query.scalar_type(), query.size(-1));
+  switch (kind) {
+    case AttentionKind::kFlashCpu: {
+      const int64_t heads = query.size(1);
+      const at::Tensor all_keys = ForEveryQueryHead(key, heads);
+      const at::Tensor all_values = ForEveryQueryHead(value, heads);
+      auto [output, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(query, all_keys, all_values,
+                                                                                /*dropout_p=*/0.0, /*is_causal=*/true);
+      return {.kind = kind, .query = query, .key = key, .value = value, .output = output, .statistics = log_sums};
+    }
+    case AttentionKind::kFlashCuda: {
+      auto result = at::_scaled_dot_product_flash_attention(query, key, value, /*dropout_p=*/0.0, /*is_causal=*/true);
+      return {.kind = kind,
+              .query = query,
+              .key = key,
+              .value = value,
+              .output = std::get<0>(result),
+              .statistics = std::get<1>(result),
+              .philox_seed = std::get<6>(result),
+              .philox_offset = std::get<7>(result)};
+    }
+    case AttentionKind::kExplicit:
+      break;
+  }
+  return Explicit(query, key, value);
+}
+
+AttentionGradients AttentionBackward(const at::Tensor& gradient_output, const AttentionState& state) {
+  switch (state.kind) {
+    case AttentionKind::kFlashCpu: {
+      const int64_t heads = state.query.size(1);
+      const int64_t kv_heads = state.key.size(1);
+      auto [query, key, value] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+          gradient_output, state.query, ForEveryQueryHead(state.key, heads), ForEveryQueryHead(state.value, heads),
+          state.output, state.statistics, /*dropout_p=*/0.0, /*is_causal=*/true);
+      return {query, SumOverQueryHeads(key, kv_heads), SumOverQueryHeads(value, kv_heads)};
+    }
+    case AttentionKind::kFlashCuda: {
+      const int64_t length = state.query.size(2);
+      auto [query, key, value] = at::_scaled_dot_product_flash_attention_backward(
+          gradient_output, state.query, state.key, state.value, state.output, state.statistics,
+          /*cum_seq_q=*/at::Tensor(), /*cum_seq_k=*/at::Tensor(), length, length, /*dropout_p=*/0.0,
+          /*is_causal=*/true, state.philox_seed, state.philox_offset);
+      return {query, key, value};
+    }
+    case AttentionKind::kExplicit:
+      break;
+  }
+  return ExplicitBackward(gradient_output, state);
+}
+
+}  // namespace besa::pruner

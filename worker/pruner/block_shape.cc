@@ -1,0 +1,91 @@
+#include "worker/pruner/block_shape.h"
+
+namespace besa::pruner {
+
+const char* LinearName(Linear linear) {
+  static constexpr std::array<const char*, kLinears> kNames = {
+      "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+      "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
+  return kNames[linear];
+}
+
+const char* GroupName(Group group) {
+  static constexpr std::array<const char*, kGroups> kNames = {"self_attn.q_proj, k_proj, v_proj", "self_attn.o_proj",
+                                                              "mlp.gate_proj, up_proj", "mlp.down_proj"};
+  return kNames[group];
+}
+
+BlockShape BlockShape::Of(const storage::ModelConfig& config) {
+  return {.hidden = config.hidden_size,
+          .intermediate = config.intermediate_size,
+          .heads = config.num_attention_heads,
+          .kv_heads = config.num_key_value_heads,
+          .head_dim = config.head_dim,
+          .rms_norm_eps = config.rms_norm_eps,
+          .rope_theta = config.rope_theta};
+}
+
+int64_t BlockShape::Rows(Linear linear) const {
+  switch (linear) {
+    case kQ:
+      return heads * head_dim;
+    case kK:
+    case kV:
+      return kv_heads * head_dim;
+    case kGate:
+    case kUp:
+      return intermediate;
+    case kO:
+    case kDown:
+      return hidden;
+  }
+  return 0;
+}
+
+int64_t BlockShape::Cols(Linear linear) const {
+  switch (linear) {
+    case kO:
+      return heads * head_dim;
+    case kDown:
+      return intermediate;
+    default:
+      return hidden;
+  }
+}
+
+int64_t BlockShape::GroupRows(Group group) const {
+  int64_t rows = 0;
+  for (Linear linear : kAllLinears) {
+    if (GroupOf(linear) == group) rows += Rows(linear);
+  }
+  return rows;
+}
+
+int64_t BlockShape::GroupCols(Group group) const {
+  for (Linear linear : kAllLinears) {
+    if (GroupOf(linear) == group) return Cols(linear);
+  }
+  return 0;
+}
+
+int64_t BlockShape::RowInGroup(Linear linear) const {
+  int64_t row = 0;
+  for (Linear before : kAllLinears) {
+    if (before < linear && GroupOf(before) == GroupOf(linear)) row += Rows(before);
+  }
+  return row;
+}
+
+int64_t BlockShape::TotalRows() const {
+  int64_t rows = 0;
+  for (Linear linear : kAllLinears) rows += Rows(linear);
+  return rows;
+}
+
+int64_t BlockShape::TotalWeights() const {
+  int64_t weights = 0;
+  for (Linear linear : kAllLinears) weights += Rows(linear) * Cols(linear);
+  return weights;
+}
+
+}  // namespace besa::pruner

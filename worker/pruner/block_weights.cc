@@ -1,0 +1,21 @@
+#include "worker/pruner/block_weights.h"
+
+#include <ATen/ops/empty.h>
+
+namespace besa::pruner {
+
+BlockWeights BlockWeights::AllocateLinears(const BlockShape& shape, const at::TensorOptions& options) {
+  BlockWeights weights{.shape = shape};
+  for (int group = 0; group < kGroups; ++group) {
+    weights.groups[group] = at::empty({shape.GroupRows(Group(group)), shape.GroupCols(Group(group))}, options);
+  }
+  return weights;
+}
+
+at::Tensor BlockWeights::linear(Linear linear) const { return LinearOfGroup(shape, linear, groups[GroupOf(linear)]); }
+
+at::Tensor LinearOfGroup(const BlockShape& shape, Linear linear, const at::Tensor& group) {
+  return group.narrow(0, shape.RowInGroup(linear), shape.Rows(linear));
+}
+
+}  // namespace besa::pruner

@@ -1,0 +1,30 @@
+// The weights of one block on the device.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+
+#include "worker/pruner/block_shape.h"
+
+namespace besa::pruner {
+
+struct BlockWeights {
+  BlockShape shape;
+  // [hidden].
+  at::Tensor input_norm;
+  at::Tensor post_attention_norm;
+  // One matrix [group rows, group cols] a group.
+  std::array<at::Tensor, kGroups> groups;
+
+  // Uninitialised linears; the norms are left undefined.
+  static BlockWeights AllocateLinears(const BlockShape& shape, const at::TensorOptions& options);
+
+  // A view [rows, cols] of one linear, contiguous.
+  at::Tensor linear(Linear linear) const;
+};
+
+// Views of one linear inside a matrix of its group.
+at::Tensor LinearOfGroup(const BlockShape& shape, Linear linear, const at::Tensor& group);
+
+}  // namespace besa::pruner

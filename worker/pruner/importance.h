@@ -1,0 +1,32 @@
+// Which weights of a row matter least: Wanda's importance (Sun et al. 2023) from the dense block's own inputs.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+
+#include "worker/pruner/block_weights.h"
+#include "worker/pruner/llama_block.h"
+
+namespace besa::pruner {
+
+// Sum over samples and tokens of x^2 of each input column, per group of linears.
+class InputStatistics {
+ public:
+  InputStatistics(const BlockShape& shape, const at::TensorOptions& options);
+
+  // Adds the inputs that a dense forward pass left in `state`.
+  void Add(const BlockState& state);
+
+  // [group cols] in the accumulator type.
+  const at::Tensor& sums(Group group) const { return sums_[group]; }
+
+ private:
+  std::array<at::Tensor, kGroups> sums_;
+};
+
+// The columns of every row of every linear by ascending importance: see RankRows.
+std::array<at::Tensor, kLinears> RankLinears(const BlockWeights& weights, const InputStatistics& statistics,
+                                             int64_t samples);
+
+}  // namespace besa::pruner

@@ -1,0 +1,99 @@
+#include "worker/pruner/llama_block.h"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+
+#include <utility>
+
+#include "worker/pruner/rms_norm.h"
+#include "worker/pruner/swiglu.h"
+
+namespace besa::pruner {
+
+LlamaBlock::LlamaBlock(const BlockShape& shape, int64_t length, const at::TensorOptions& options)
+    : shape_(shape), rope_(length, shape.head_dim, shape.rope_theta, options) {}
+
+at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights, BlockState* state) const {
+  const int64_t batch = x.size(0);
+  const int64_t length = x.size(1);
+  const int64_t tokens = batch * length;
+  const int64_t heads = shape_.heads;
+  const int64_t kv_heads = shape_.kv_heads;
+  const at::Tensor flat = x.reshape({tokens, shape_.hidden});
+
+  RmsNormResult norm = RmsNorm(flat, weights.input_norm, shape_.rms_norm_eps);
+  const at::Tensor qkv = at::mm(norm.output, weights.groups[kQkv].t());
+  if (state != nullptr) state->inputs[kQkv] = norm.output;
+  const at::Tensor by_head = qkv.view({batch, length, heads + 2 * kv_heads, shape_.head_dim});
+  rope_.Rotate(by_head.narrow(2, 0, heads + kv_heads));
+  AttentionState attention =
+      Attention(by_head.narrow(2, 0, heads).transpose(1, 2), by_head.narrow(2, heads, kv_heads).transpose(1, 2),
+                by_head.narrow(2, heads + kv_heads, kv_heads).transpose(1, 2));
+  const at::Tensor attended = attention.output.transpose(1, 2).reshape({tokens, heads * shape_.head_dim});
+  const at::Tensor residual = at::addmm(flat, attended, weights.groups[kAttentionOut].t());
+  if (state != nullptr) {
+    state->inputs[kAttentionOut] = attended;
+    state->residual = residual;
+    state->attention = std::move(attention);
+  } else {
+    attention = {};
+  }
+
+  norm = RmsNorm(residual, weights.post_attention_norm, shape_.rms_norm_eps);
+  at::Tensor gate_up = at::mm(norm.output, weights.groups[kGateUp].t());
+  const at::Tensor activation = SwiGlu(gate_up);
+  if (state != nullptr) {
+    state->inputs[kGateUp] = norm.output;
+    state->inverse_rms = norm.inverse_rms;
+    state->gate_up = gate_up;
+    state->inputs[kMlpOut] = activation;
+  }
+  gate_up.reset();
+  norm = {};
+  return at::addmm(residual, activation, weights.groups[kMlpOut].t()).view({batch, length, shape_.hidden});
+}
+
+void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state,
+                          const at::Tensor& buffer, const GradientSink& sink) const {
+  const int64_t batch = gradient_y.size(0);
+  const int64_t length = gradient_y.size(1);
+  const int64_t tokens = batch * length;
+  const int64_t heads = shape_.heads;
+  const int64_t kv_heads = shape_.kv_heads;
+  // From y down to r it is the gradient of the residual stream that is added to on the way.
+  const at::Tensor gradient = gradient_y.view({tokens, shape_.hidden});
+
+  const auto emit = [&](Group group, const at::Tensor& gradient_output) {
+    at::Tensor weight_gradient = buffer.view({-1})
+                                     .narrow(0, 0, shape_.GroupRows(group) * shape_.GroupCols(group))
+                                     .view({shape_.GroupRows(group), shape_.GroupCols(group)});
+    at::mm_out(weight_gradient, gradient_output.t(), state.inputs[group]);
+    state.inputs[group].reset();
+    sink(group, weight_gradient);
+  };
+
+  emit(kMlpOut, gradient);
+  at::Tensor gradient_gate_up = SwiGluBackward(at::mm(gradient, weights.groups[kMlpOut]), state.gate_up);
+  state.gate_up.reset();
+  emit(kGateUp, gradient_gate_up);
+  const at::Tensor gradient_norm = at::mm(gradient_gate_up, weights.groups[kGateUp]);
+  gradient_gate_up.reset();
+  AddRmsNormBackward(gradient_norm, state.residual, weights.post_attention_norm, state.inverse_rms, gradient);
+  state.residual.reset();
+
+  emit(kAttentionOut, gradient);
+  const at::Tensor gradient_attended =
+      at::mm(gradient, weights.groups[kAttentionOut]).view({batch, length, heads, shape_.head_dim}).transpose(1, 2);
+  AttentionGradients attention = AttentionBackward(gradient_attended, state.attention);
+  state.attention = {};
+  const at::Tensor gradient_qkv = at::empty({batch, length, heads + 2 * kv_heads, shape_.head_dim}, gradient.options());
+  gradient_qkv.narrow(2, 0, heads).copy_(attention.query.transpose(1, 2));
+  gradient_qkv.narrow(2, heads, kv_heads).copy_(attention.key.transpose(1, 2));
+  gradient_qkv.narrow(2, heads + kv_heads, kv_heads).copy_(attention.value.transpose(1, 2));
+  attention = {};
+  rope_.RotateBack(gradient_qkv.narrow(2, 0, heads + kv_heads));
+  emit(kQkv, gradient_qkv.view({tokens, shape_.GroupRows(kQkv)}));
+}
+
+}  // namespace besa::pruner

@@ -1,0 +1,56 @@
+// A LLaMA transformer block, forward and backward, without autograd:
+//
+//   r = x + o(attention(rope(q(n1)), rope(k(n1)), v(n1))),  n1 = norm(x)
+//   y = r + down(silu(gate(n2)) * up(n2)),                  n2 = norm(r)
+//
+// The backward pass gives the gradients of the seven linears only: neither x nor the norms are trained, so nothing is
+// propagated below q, k and v.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <functional>
+
+#include "worker/pruner/attention.h"
+#include "worker/pruner/block_weights.h"
+#include "worker/pruner/rope.h"
+
+namespace besa::pruner {
+
+// What one forward pass leaves behind for the backward pass and for statistics.
+struct BlockState {
+  // The input of each group of linears, [tokens, group cols].
+  std::array<at::Tensor, kGroups> inputs;
+  AttentionState attention;
+  // r above, [tokens, hidden].
+  at::Tensor residual;
+  at::Tensor inverse_rms;
+  // [tokens, 2 * intermediate].
+  at::Tensor gate_up;
+};
+
+class LlamaBlock {
+ public:
+  // For sequences of `length` tokens, in the type and on the device of `options`.
+  LlamaBlock(const BlockShape& shape, int64_t length, const at::TensorOptions& options);
+
+  const BlockShape& shape() const { return shape_; }
+
+  // x [batch, length, hidden] -> y of the same shape. Fills `state` if given.
+  at::Tensor Forward(const at::Tensor& x, const BlockWeights& weights, BlockState* state) const;
+
+  // Takes the gradient of a group as soon as it is known: [group rows, group cols], valid during the call only.
+  using GradientSink = std::function<void(Group, const at::Tensor& gradient)>;
+
+  // gradient_y [batch, length, hidden] is used as scratch space. `buffer` holds each group's gradient in turn: at least
+  // as many elements as the largest group has. Uses up `state`.
+  void Backward(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state, const at::Tensor& buffer,
+                const GradientSink& sink) const;
+
+ private:
+  BlockShape shape_;
+  Rope rope_;
+};
+
+}  // namespace besa::pruner

@@ -1,0 +1,130 @@
+// The forward pass against Hugging Face's activations, and the fast path's gradient against autograd.
+#include "worker/pruner/llama_block.h"
+
+#include <ATen/Context.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/argsort.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <string>
+
+#include "worker/pruner/autograd_twin.h"
+#include "worker/pruner/block_trainer.h"
+#include "worker/pruner/golden.h"
+#include "worker/pruner/importance.h"
+
+namespace besa::pruner {
+namespace {
+
+void ExpectHiddenStates(const at::TensorOptions& options, double tolerance) {
+  const Tensors model = ReadTensors("books-llama-3m/model.safetensors");
+  const Tensors golden = ReadTensors("golden/forward.safetensors");
+  const LlamaBlock block(SmallShape(), 64, options);
+  at::Tensor x = golden.at("hidden.0").to(options);
+  for (int i = 0; i < 6; ++i) {
+    x = block.Forward(x, SmallBlock(model, i, options), nullptr);
+    const double difference = MaxDifference(x, golden.at("hidden." + std::to_string(i + 1)));
+    std::printf("hidden.%d within %.1e\n", i + 1, difference);
+    EXPECT_LT(difference, tolerance);
+  }
+}
+
+TEST(LlamaBlock, HiddenStatesOfHuggingFaceInFloat64) { ExpectHiddenStates(at::kDouble, 1e-5); }
+TEST(LlamaBlock, HiddenStatesOfHuggingFaceInFloat32) { ExpectHiddenStates(at::kFloat, 1e-4); }
+TEST(LlamaBlock, HiddenStatesOfHuggingFaceInFloat32OnCuda) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
+  ExpectHiddenStates(at::TensorOptions(at::kCUDA).dtype(at::kFloat), 1e-4);
+}
+
+TEST(LlamaBlock, InputStatisticsOfTheGoldenBlock) {
+  const Tensors model = ReadTensors("books-llama-3m/model.safetensors");
+  const Tensors golden = ReadTensors("golden/besa-block.safetensors");
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    InputStatistics statistics(SmallShape(), type);
+    const LlamaBlock block(SmallShape(), 64, type);
+    const BlockWeights weights = SmallBlock(model, 2, type);
+    for (int sample = 0; sample < 8; sample += 2) {
+      BlockState state;
+      block.Forward(golden.at("x").narrow(0, sample, 2).to(type), weights, &state);
+      statistics.Add(state);
+    }
+    for (Linear linear : kAllLinears) {
+      EXPECT_LT(MaxRelativeDifference(statistics.sums(GroupOf(linear)),
+                                      golden.at(std::string(LinearName(linear)) + ".sum_of_squares")),
+                1e-5)
+          << LinearName(linear);
+    }
+    if (type != at::kDouble) continue;
+    const auto orders = RankLinears(weights, statistics, 8);
+    for (Linear linear : kAllLinears) {
+      const at::Tensor rank = at::argsort(orders[linear].to(at::kLong), /*stable=*/true, 1, /*descending=*/false);
+      EXPECT_EQ(MaxDifference(rank, golden.at(std::string(LinearName(linear)) + ".rank")), 0.0) << LinearName(linear);
+    }
+  }
+}
+
+// Random weights of odd shape, where every size differs from every other.
+BlockWeights RandomBlock(const BlockShape& shape) {
+  BlockWeights weights = BlockWeights::AllocateLinears(shape, at::kDouble);
+  weights.input_norm = at::randn({shape.hidden}, at::kDouble);
+  weights.post_attention_norm = at::randn({shape.hidden}, at::kDouble);
+  for (at::Tensor& group : weights.groups) group.copy_(at::randn(group.sizes(), at::kDouble)).mul_(0.2);
+  return weights;
+}
+
+class FastPath : public testing::TestWithParam<AllocationOptions> {};
+
+TEST_P(FastPath, GradientIsAutogradsInFloat64) {
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  generator.set_current_seed(7);
+  const BlockShape shape = {.hidden = 40,
+                            .intermediate = 112,
+                            .heads = 6,
+                            .kv_heads = 2,
+                            .head_dim = 12,
+                            .rms_norm_eps = 1e-5,
+                            .rope_theta = 500.0};
+  const BlockWeights weights = RandomBlock(shape);
+  const at::Tensor x = at::randn({3, 19, shape.hidden}, at::kDouble);
+  const LlamaBlock block(shape, 19, at::kDouble);
+  InputStatistics statistics(shape, at::kDouble);
+  BlockState state;
+  const at::Tensor reference = block.Forward(x, weights, &state);
+  statistics.Add(state);
+  const auto orders = RankLinears(weights, statistics, 3);
+  std::array<at::Tensor, kLinears> ranks;
+  for (Linear linear : kAllLinears) {
+    ranks[linear] = TwinRank(weights.linear(linear), statistics.sums(GroupOf(linear)), 3);
+  }
+
+  BlockTrainer trainer(block, weights, orders, GetParam(), 5.0);
+  AutogradTwin twin(weights, ranks, GetParam(), 5.0);
+  for (int step = 0; step < 3; ++step) {
+    StepResult result;
+    const at::Tensor gradient = trainer.Gradient(x, reference, result);
+    trainer.Step(x, reference);
+    const AutogradTwin::Step expected = twin.Train(x, reference);
+    EXPECT_NEAR(result.loss.item<double>(), expected.loss, 1e-12);
+    EXPECT_NEAR(result.sparsity.item<double>(), expected.sparsity, 1e-12);
+    EXPECT_NEAR(result.d.item<double>(), expected.d, 1e-12);
+    double worst = 0.0;
+    for (Linear linear : kAllLinears) {
+      worst = std::max(
+          worst, MaxRelativeDifference(trainer.allocation().GroupsOf(linear, gradient), expected.gradient[linear]));
+    }
+    std::printf("step %d: gradient within %.1e\n", step, worst);
+    EXPECT_LT(worst, 1e-12);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Allocations, FastPath,
+    testing::Values(AllocationOptions{.sparsity = 0.5, .granularity = Granularity::kRow},
+                    AllocationOptions{.sparsity = 0.6, .granularity = Granularity::kLayer},
+                    AllocationOptions{.sparsity = 0.6, .granularity = Granularity::kRow, .prior_sigma = 0.08},
+                    AllocationOptions{.sparsity = 0.3, .granularity = Granularity::kLayer, .prior_sigma = 0.2}));
+
+}  // namespace
+}  // namespace besa::pruner

@@ -1,0 +1,49 @@
+#include "worker/pruner/reconstruction_loss.h"
+
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/sub.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include "worker/pruner/rms_norm.h"
+
+namespace besa::pruner {
+namespace {
+
+// Sum over tokens of x^2 of each channel.
+at::Tensor Energy(const at::Tensor& x, at::ScalarType type) {
+  return at::linalg_vector_norm(x.flatten(0, 1), 2, at::IntArrayRef{0}, /*keepdim=*/false, type).square_();
+}
+
+// 1 / (energy * number of channels that count); 0 for channels that do not.
+at::Tensor ChannelWeight(const at::Tensor& energy) {
+  const at::Tensor counts = energy.gt(0.0);
+  const at::Tensor channels = counts.sum().clamp_min(1).to(energy.scalar_type());
+  return at::where(counts, energy.mul(channels).reciprocal_(), at::zeros({}, energy.options()));
+}
+
+at::Tensor Difference(const at::Tensor& y, const at::Tensor& reference) {
+  return at::sub(y.to(AccumulatorType(y.scalar_type())), reference);
+}
+
+}  // namespace
+
+LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& reference) {
+  const at::ScalarType accumulator = AccumulatorType(y.scalar_type());
+  at::Tensor difference = Difference(y, reference);
+  const at::Tensor weight = ChannelWeight(Energy(reference, accumulator));
+  const at::Tensor loss = Energy(difference, accumulator).mul_(weight).sum();
+  return {loss, difference.mul_(weight.mul(2.0)).to(y.scalar_type())};
+}
+
+void LossSum::Add(const at::Tensor& y, const at::Tensor& reference) {
+  const at::ScalarType accumulator = AccumulatorType(y.scalar_type());
+  const at::Tensor error = Energy(Difference(y, reference), accumulator).to(at::kDouble);
+  const at::Tensor energy = Energy(reference, accumulator).to(at::kDouble);
+  error_ = error_.defined() ? error_.add(error) : error;
+  energy_ = energy_.defined() ? energy_.add(energy) : energy;
+}
+
+double LossSum::Loss() const { return error_.mul(ChannelWeight(energy_)).sum().item<double>(); }
+
+}  // namespace besa::pruner

@@ -1,0 +1,25 @@
+// Root-mean-square normalisation (Zhang and Sennrich 2019), forward and backward.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace besa::pruner {
+
+// float64 for float64, else float32: what norms, losses and sums are computed in.
+at::ScalarType AccumulatorType(at::ScalarType type);
+
+struct RmsNormResult {
+  // Like x.
+  at::Tensor output;
+  // 1 / sqrt(mean(x^2) + eps), [tokens, 1] in the accumulator type.
+  at::Tensor inverse_rms;
+};
+
+// x [tokens, hidden], weight [hidden].
+RmsNormResult RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps);
+
+// Adds to `gradient_x` [tokens, hidden] the gradient that reaches x through the norm.
+void AddRmsNormBackward(const at::Tensor& gradient_output, const at::Tensor& x, const at::Tensor& weight,
+                        const at::Tensor& inverse_rms, const at::Tensor& gradient_x);
+
+}  // namespace besa::pruner

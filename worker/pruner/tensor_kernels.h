@@ -1,0 +1,29 @@
+// worker/kernels on LibTorch's tensors and current stream.
+//
+// Arguments that a kernel refuses are a mistake of ours and throw c10::Error.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace besa::pruner {
+
+// sums [cols] += column sums of x^2; x [tokens, cols].
+void AddColumnSquares(const at::Tensor& x, const at::Tensor& sums);
+
+// The columns of each row by ascending importance |W| * sqrt(sums / samples), ties by column. Returns [rows, cols],
+// uint16 values in an int16 tensor.
+at::Tensor RankRows(const at::Tensor& weight, const at::Tensor& sums, int64_t samples);
+
+// out = weight without the k[row] least important weights of each row; k [rows] int32.
+void WriteMasked(const at::Tensor& weight, const at::Tensor& order, const at::Tensor& k, const at::Tensor& out);
+
+// h [rows, candidates]: gradient * weight, summed over the ranks of each bucket.
+void BucketHistogram(const at::Tensor& weight, const at::Tensor& gradient, const at::Tensor& order,
+                     const at::Tensor& h);
+
+// Number of elements that are NaN or infinite. Waits for the device.
+int64_t CountNonFinite(const at::Tensor& x);
+
+}  // namespace besa::pruner
