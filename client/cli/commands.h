@@ -1,0 +1,20 @@
+// The commands of the program. Each function declares one on the command line; parsing then sets Context::run.
+// `context` must outlive the app.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace besa::client {
+
+struct Context;
+
+// besa prune, besa validate.
+void AddPruneCommands(CLI::App& app, Context& context);
+// besa jobs list|get|watch|cancel|retry|delete|tasks.
+void AddJobsCommand(CLI::App& app, Context& context);
+// besa workers list.
+void AddWorkersCommand(CLI::App& app, Context& context);
+
+}  // namespace besa::client

@@ -1,0 +1,84 @@
+#include "client/cli/error_text.h"
+
+#include <array>
+#include <map>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/format.h"
+#include "client/prune_client.h"
+#include "nlohmann/json.hpp"
+#include "storage/base/error_info.h"
+
+namespace besa::client {
+namespace {
+
+// The flag of `besa prune` that sets a field of the spec; empty if none does.
+absl::string_view FlagOf(absl::string_view field) {
+  static constexpr std::array<std::pair<absl::string_view, absl::string_view>, 19> kFlags = {{
+      {"model_uri", "--model"},
+      {"output_uri", "--output"},
+      {"sparsity", "--sparsity"},
+      {"calibration.uri", "--calibration"},
+      {"calibration.samples", "--samples"},
+      {"calibration.sequence_length", "--sequence-length"},
+      {"evaluation.uri", "--evaluate"},
+      {"evaluation.windows", "--evaluate-windows"},
+      {"evaluation.sequence_length", "--evaluate-sequence-length"},
+      {"method.method", "--method"},
+      {"method.preset", "--preset"},
+      {"method.granularity", "--granularity"},
+      {"method.schedule", "--schedule"},
+      {"method.compute_type", "--compute"},
+      {"method.batch_size", "--batch-size"},
+      {"method.epochs", "--epochs"},
+      {"method.d_coef", "--d-coef"},
+      {"method.prior_sigma", "--prior-sigma"},
+      {"request_id", "--request-id"},
+  }};
+  for (const auto& [path, flag] : kFlags) {
+    if (field == path || absl::EndsWith(field, absl::StrCat(".", path))) return flag;
+  }
+  return "";
+}
+
+std::string Fact(const ErrorInfo& info, const std::string& name) {
+  const auto found = info.metadata.find(name);
+  return found == info.metadata.end() ? "" : found->second;
+}
+
+}  // namespace
+
+std::string DescribeError(const absl::Status& status) {
+  std::string text(status.message());
+  if (const auto info = GetErrorInfo(status)) {
+    if (info->reason == kServerUnreachable) {
+      absl::StrAppend(&text,
+                      "; start one with `besa-coordinator`, or name another with --server HOST:PORT or BESA_SERVER");
+    }
+    // The message usually says it all; what it leaves out follows.
+    for (const char* name : {"field", "value", "expected"}) {
+      const std::string fact = Fact(*info, name);
+      if (!fact.empty() && !absl::StrContains(text, fact)) absl::StrAppend(&text, "; ", name, ": ", fact);
+    }
+    const absl::string_view flag = FlagOf(Fact(*info, "field"));
+    if (!flag.empty()) absl::StrAppend(&text, " (", flag, ")");
+  }
+  if (text.empty()) text = absl::StatusCodeToString(status.code());
+  return OneLine(text);
+}
+
+std::string ErrorJson(const absl::Status& status) {
+  nlohmann::ordered_json error;
+  error["code"] = absl::StatusCodeToString(status.code());
+  error["message"] = std::string(status.message());
+  if (const auto info = GetErrorInfo(status)) {
+    error["reason"] = info->reason;
+    error["metadata"] = info->metadata;
+  }
+  return nlohmann::ordered_json{{"error", error}}.dump(-1, ' ', false,
+                                                       nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace besa::client

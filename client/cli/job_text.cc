@@ -1,0 +1,179 @@
+#include "client/cli/job_text.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/format.h"
+
+namespace besa::client {
+namespace {
+
+using Facts = std::vector<std::pair<std::string, std::string>>;
+using Rows = std::vector<std::vector<std::string>>;
+
+// "" for 0, which means that the service or the engine chooses.
+std::string Number(double value) { return value == 0 ? "" : absl::StrCat(value); }
+
+// "" for UNSPECIFIED.
+template <typename Enum>
+std::string Choice(Enum value) {
+  return static_cast<int>(value) == 0 ? "" : EnumFlag(value);
+}
+
+std::string Windows(int64_t windows, int64_t length, const char* all) {
+  std::string text = windows > 0 ? ShowCount(windows) : all;
+  if (windows > 0 || *all != '\0') absl::StrAppend(&text, " windows");
+  if (length > 0) absl::StrAppend(&text, " of ", length, " tokens");
+  return text;
+}
+
+void AddSpec(const v1::JobSpec& spec, Facts& facts) {
+  const v1::MethodSpec& method = spec.method();
+  facts.emplace_back("model", spec.model_uri());
+  facts.emplace_back("output", spec.output_uri());
+  facts.emplace_back("sparsity", absl::StrCat(spec.sparsity()));
+  facts.emplace_back("calibration",
+                     absl::StrCat(spec.calibration().uri(), ", ",
+                                  Windows(spec.calibration().samples(), spec.calibration().sequence_length(), "")));
+  if (spec.has_evaluation()) {
+    facts.emplace_back("evaluation",
+                       absl::StrCat(spec.evaluation().uri(), ", ",
+                                    Windows(spec.evaluation().windows(), spec.evaluation().sequence_length(), "all")));
+  }
+  std::vector<std::string> parts = {Choice(method.method())};
+  const auto add = [&parts](const char* name, const std::string& value) {
+    if (!value.empty()) parts.push_back(absl::StrCat(name, " ", value));
+  };
+  add("preset", Choice(method.preset()));
+  add("granularity", Choice(method.granularity()));
+  add("schedule", Choice(method.schedule()));
+  add("compute", Choice(method.compute_type()));
+  add("batch", Number(method.batch_size()));
+  add("epochs", Number(method.epochs()));
+  add("d_coef", Number(method.d_coef()));
+  add("prior sigma", Number(method.prior_sigma()));
+  facts.emplace_back("method", absl::StrJoin(parts, ", "));
+  facts.emplace_back("seed", absl::StrCat(spec.seed()));
+}
+
+void AddModel(const v1::ModelSummary& model, Facts& facts) {
+  facts.emplace_back("architecture",
+                     absl::StrCat(model.architecture(), ", ", model.blocks(), " blocks, hidden ", model.hidden_size(),
+                                  ", intermediate ", model.intermediate_size(), ", context ", model.context_length()));
+  facts.emplace_back("parameters",
+                     absl::StrCat(ShowCount(model.parameters()), " (", ShowCount(model.prunable_parameters()),
+                                  " prunable), ", ShowBytes(model.bytes())));
+  if (model.block_memory_bytes() > 0) {
+    facts.emplace_back("memory", absl::StrCat(ShowBytes(model.block_memory_bytes()), " to prune a block"));
+  }
+}
+
+std::string Blocks(const v1::JobProgress& progress) {
+  return absl::StrCat(progress.blocks_committed(), " of ", progress.blocks_total());
+}
+
+std::string PerplexityRow(const v1::Perplexity& measured) {
+  return absl::StrCat(ShowCount(measured.windows()), " windows of ", measured.sequence_length(), ", ",
+                      ShowCount(measured.tokens()), " tokens");
+}
+
+std::string Fixed(double value) { return absl::StrCat(absl::SixDigits(value)); }
+
+}  // namespace
+
+std::string DescribeJob(const v1::Job& job) {
+  Facts facts;
+  if (!job.name().empty()) {
+    facts.emplace_back("job", job.name());
+    facts.emplace_back("name", OneLine(job.spec().display_name()));
+    facts.emplace_back("state", EnumWord(job.state()));
+    facts.emplace_back("waiting", OneLine(job.pending_reason()));
+    if (job.generation() > 1) facts.emplace_back("generation", absl::StrCat(job.generation()));
+    facts.emplace_back("created", ShowTime(job.create_time()));
+    if (job.has_end_time()) facts.emplace_back("ended", ShowTime(job.end_time()));
+    facts.emplace_back("blocks", Blocks(job.progress()));
+    if (job.progress().has_eta()) facts.emplace_back("ETA", ShowDuration(FromProto(job.progress().eta())));
+  }
+  AddSpec(job.spec(), facts);
+  if (job.has_model()) AddModel(job.model(), facts);
+  std::string text = FormatFacts(facts);
+  if (job.state() == v1::JOB_STATE_FAILED) absl::StrAppend(&text, "\n", DescribeFailure(job));
+  if (job.state() == v1::JOB_STATE_SUCCEEDED) absl::StrAppend(&text, "\n", DescribeResult(job));
+  return text;
+}
+
+std::string JobTable(const v1::ListJobsResponse& jobs) {
+  Rows rows = {{"JOB", "STATE", "BLOCKS", "SPARSITY", "CREATED", "NAME", "MODEL"}};
+  for (const v1::Job& job : jobs.jobs()) {
+    rows.push_back({job.name(), EnumWord(job.state()), Blocks(job.progress()), absl::StrCat(job.spec().sparsity()),
+                    ShowTime(job.create_time()), OneLine(job.spec().display_name()), job.spec().model_uri()});
+  }
+  return FormatTable(rows);
+}
+
+std::string TaskTable(const v1::ListTasksResponse& tasks) {
+  Rows rows = {{"TASK", "STATE", "ATTEMPTS", "WORKER", "SPARSITY", "LOSS", "REMARK"}};
+  for (const v1::Task& task : tasks.tasks()) {
+    const v1::BlockResult& block = task.result().block();
+    const bool has_worker = task.attempts_size() > 0;
+    const v1::Attempt last = has_worker ? task.attempts(task.attempts_size() - 1) : v1::Attempt();
+    std::string remark = OneLine(task.pending_reason().empty() ? last.message() : task.pending_reason());
+    if (task.result().has_perplexity()) {
+      remark = absl::StrCat("perplexity ", Fixed(task.result().perplexity().perplexity()));
+    } else if (task.state() == v1::TASK_STATE_LEASED) {
+      remark = absl::StrCat(task.progress().stage(), " ", task.progress().step(), "/", task.progress().steps());
+    }
+    rows.push_back({std::string(LastSegment(task.name())), EnumWord(task.state()), absl::StrCat(task.attempts_size()),
+                    has_worker ? std::string(LastSegment(last.worker())) : "-",
+                    block.weights() > 0
+                        ? ShowSparsity(static_cast<double>(block.zeros()) / static_cast<double>(block.weights()))
+                        : "-",
+                    block.loss_size() > 0 ? ShowLoss(block.loss(block.loss_size() - 1)) : "-", remark});
+  }
+  return FormatTable(rows);
+}
+
+std::string WorkerTable(const v1::ListWorkersResponse& workers) {
+  Rows rows = {{"WORKER", "STATE", "DEVICE", "MODEL", "MEMORY", "VERSION", "LAST SEEN", "TASKS"}};
+  for (const v1::Worker& worker : workers.workers()) {
+    rows.push_back({worker.name(), EnumWord(worker.state()), worker.device().id(), OneLine(worker.device().model()),
+                    ShowBytes(worker.device().memory_bytes()), worker.version(), ShowTime(worker.last_seen_time()),
+                    worker.tasks().empty() ? "-" : absl::StrJoin(worker.tasks(), " ")});
+  }
+  return FormatTable(rows);
+}
+
+std::string DescribeResult(const v1::Job& job) {
+  const v1::JobResult& result = job.result();
+  Rows rows;
+  if (result.has_dense() && result.has_pruned()) {
+    rows.push_back({"perplexity, dense", Fixed(result.dense().perplexity()), PerplexityRow(result.dense())});
+    rows.push_back({"perplexity, pruned", Fixed(result.pruned().perplexity()), PerplexityRow(result.pruned())});
+  } else {
+    rows.push_back({"perplexity", "not measured", "no evaluation text was given"});
+  }
+  rows.push_back({"sparsity, asked", absl::StrFormat("%.6f", job.spec().sparsity())});
+  rows.push_back({"sparsity, reached", absl::StrFormat("%.6f", result.sparsity()),
+                  absl::StrCat(ShowCount(result.zeros()), " zeros in ", ShowCount(result.weights()), " weights")});
+  for (const v1::StageSeconds& stage : result.stages()) {
+    rows.push_back({absl::StrCat("seconds, ", stage.stage()), absl::StrFormat("%.1f", stage.seconds())});
+  }
+  return absl::StrCat(FormatTable(rows), "output: ", job.spec().output_uri(), "\n");
+}
+
+std::string DescribeFailure(const v1::Job& job) {
+  const v1::JobError& error = job.error();
+  std::string text =
+      absl::StrCat(job.name(), " failed (", EnumFlag(error.reason()), "): ", OneLine(error.message()), "\n");
+  if (!error.task().empty()) absl::StrAppend(&text, "task: ", error.task(), "\n");
+  if (!error.log_tail().empty()) {
+    absl::StrAppend(&text, "last lines logged:\n");
+    for (const std::string& line : error.log_tail()) absl::StrAppend(&text, "  ", OneLine(line), "\n");
+  }
+  return text;
+}
+
+}  // namespace besa::client

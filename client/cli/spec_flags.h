@@ -1,0 +1,48 @@
+// The flags of `besa prune` and `besa validate`, and the request they make.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "besa/v1/prune_service.pb.h"
+
+namespace CLI {
+class App;
+}
+
+namespace besa::client {
+
+// Zero and empty mean: left to the service.
+struct SpecFlags {
+  std::string model;
+  std::string output;
+  double sparsity = 0;
+  std::string calibration;
+  int samples = 0;
+  int sequence_length = 0;
+  std::string evaluate;
+  int evaluate_windows = 0;
+  int evaluate_sequence_length = 0;
+  std::string method;
+  std::string preset;
+  std::string granularity;
+  std::string schedule;
+  std::string compute;
+  int batch_size = 0;
+  int epochs = 0;
+  double d_coef = 0;
+  double prior_sigma = 0;
+  uint64_t seed = 0;
+  std::string name;
+  std::string request_id;
+};
+
+// Declares the flags on `command`. `flags` must outlive its parsing.
+void AddSpecFlags(CLI::App& command, SpecFlags& flags);
+
+// The request. Relative paths are taken from `directory`.
+v1::CreateJobRequest MakeCreateRequest(const SpecFlags& flags, absl::string_view directory);
+
+}  // namespace besa::client

@@ -1,0 +1,137 @@
+#include "client/cli/watch_display.h"
+
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/change_lines.h"
+#include "client/cli/format.h"
+#include "client/cli/json_output.h"
+#include "client/cli/render_bars.h"
+#include "client/cli/watch_state.h"
+
+namespace besa::client {
+namespace {
+
+std::string OutageLine(const Outage& outage) {
+  return OneLine(
+      absl::StrCat("connection to the coordinator lost, trying again: ", std::string(outage.error.message())));
+}
+
+class BarsDisplay : public WatchDisplay {
+ public:
+  BarsDisplay(std::ostream& out, std::function<int()> width, const Clock& clock)
+      : out_(out), width_(std::move(width)), clock_(clock) {}
+
+  void OnEvent(const v1::WatchJobResponse& event) override {
+    const std::lock_guard lock(mutex_);
+    const JobView before = state_.view;
+    state_.Apply(event, clock_.Now());
+    std::string above;
+    // A waiting reason has its own line among the bars.
+    for (const ChangeLine& line : DescribeChanges(before, state_.view)) {
+      if (line.attention && line.text.rfind("waiting: ", 0) != 0) absl::StrAppend(&above, line.text, "\n");
+    }
+    Draw(above);
+  }
+
+  void OnOutage(const Outage& outage) override {
+    const std::lock_guard lock(mutex_);
+    state_.outage = outage;
+    Draw("");
+  }
+
+  void Tick() override {
+    const std::lock_guard lock(mutex_);
+    if (!state_.view.job().name().empty() || state_.outage) Draw("");
+  }
+
+ private:
+  // Replaces the picture drawn last by `above` and the picture now, in one write against flicker.
+  void Draw(const std::string& above) {
+    std::string frame;
+    if (drawn_ > 0) absl::StrAppend(&frame, "\x1b[", drawn_, "A");
+    absl::StrAppend(&frame, "\r\x1b[J", above);
+    const auto lines = RenderBars(state_, clock_.Now(), width_() - 1);
+    for (const std::string& line : lines) absl::StrAppend(&frame, line, "\n");
+    drawn_ = lines.size();
+    out_ << frame << std::flush;
+  }
+
+  std::ostream& out_;
+  const std::function<int()> width_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  WatchState state_;
+  size_t drawn_ = 0;
+};
+
+class LinesDisplay : public WatchDisplay {
+ public:
+  LinesDisplay(std::ostream& out, const Clock& clock, absl::Duration progress_interval)
+      : out_(out), clock_(clock), progress_interval_(progress_interval) {}
+
+  void OnEvent(const v1::WatchJobResponse& event) override {
+    const std::lock_guard lock(mutex_);
+    if (state_.outage) out_ << "connected again\n";
+    const JobView before = state_.view;
+    state_.Apply(event, clock_.Now());
+    for (const ChangeLine& line : DescribeChanges(before, state_.view)) out_ << line.text << "\n";
+    if (event.has_progress() && clock_.Steady() - last_progress_ >= progress_interval_) {
+      last_progress_ = clock_.Steady();
+      out_ << ProgressLine(state_, clock_.Now()) << "\n";
+    }
+    out_ << std::flush;
+  }
+
+  void OnOutage(const Outage& outage) override {
+    const std::lock_guard lock(mutex_);
+    if (!state_.outage) out_ << OutageLine(outage) << "\n" << std::flush;
+    state_.outage = outage;
+  }
+
+ private:
+  std::ostream& out_;
+  const Clock& clock_;
+  const absl::Duration progress_interval_;
+  std::mutex mutex_;
+  WatchState state_;
+  absl::Duration last_progress_ = -absl::InfiniteDuration();
+};
+
+class JsonDisplay : public WatchDisplay {
+ public:
+  JsonDisplay(std::ostream& out, std::ostream& err) : out_(out), err_(err) {}
+
+  void OnEvent(const v1::WatchJobResponse& event) override {
+    lost_ = false;
+    out_ << ToJson(event) << "\n" << std::flush;
+  }
+
+  void OnOutage(const Outage& outage) override {
+    if (!lost_) err_ << OutageLine(outage) << "\n" << std::flush;
+    lost_ = true;
+  }
+
+ private:
+  std::ostream& out_;
+  std::ostream& err_;
+  bool lost_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<WatchDisplay> MakeBarsDisplay(std::ostream& out, std::function<int()> width, const Clock& clock) {
+  return std::make_unique<BarsDisplay>(out, std::move(width), clock);
+}
+
+std::unique_ptr<WatchDisplay> MakeLinesDisplay(std::ostream& out, const Clock& clock,
+                                               absl::Duration progress_interval) {
+  return std::make_unique<LinesDisplay>(out, clock, progress_interval);
+}
+
+std::unique_ptr<WatchDisplay> MakeJsonDisplay(std::ostream& out, std::ostream& err) {
+  return std::make_unique<JsonDisplay>(out, err);
+}
+
+}  // namespace besa::client
