@@ -83,9 +83,11 @@ absl::Status NameField(const absl::Status& status, const TextRequest& request) {
   if (status.code() == absl::StatusCode::kNotFound) {
     return FieldError(request.field, request.uri, "a file that exists");
   }
-  if (status.code() != absl::StatusCode::kInvalidArgument || GetErrorInfo(status)) return status;
-  return ErrorWithInfo(status.code(), absl::StrCat(request.field, ": ", status.message()),
-                       {"FIELD_INVALID", {{"field", request.field}, {"value", request.uri}}});
+  if (status.code() != absl::StatusCode::kInvalidArgument) return status;
+  ErrorInfo info = GetErrorInfo(status).value_or(ErrorInfo{"FIELD_INVALID", {}});
+  if (!info.metadata.try_emplace("field", request.field).second) return status;
+  info.metadata.emplace("value", request.uri);
+  return ErrorWithInfo(status.code(), absl::StrCat(request.field, ": ", status.message()), std::move(info));
 }
 
 absl::StatusOr<TokenText> ReadFile(storage::ObjectStore& store, const TextRequest& request, FileType type,
