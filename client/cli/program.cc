@@ -1,10 +1,13 @@
 #include "client/cli/program.h"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "CLI/CLI.hpp"
 #include "client/cli/commands.h"
 #include "client/cli/duration_option.h"
+#include "client/cli/error_text.h"
 #include "client/cli/exit_code.h"
 
 namespace besa::client {
@@ -41,7 +44,12 @@ int RunProgram(int argc, const char* const* argv, Surroundings surroundings) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // --help and --version come this way too, with status 0; CLI11's own numbers for errors mean nothing to scripts.
-    return app.exit(error, context.out(), context.err()) == 0 ? kExitOk : kExitInvalid;
+    if (app.exit(error, context.out(), context.err()) == 0) return kExitOk;
+    // The flag itself may not have been reached.
+    if (std::find(argv, argv + argc, std::string_view("--json")) != argv + argc) {
+      context.out() << ErrorJson(absl::InvalidArgumentError(error.what())) << "\n";
+    }
+    return kExitInvalid;
   }
   context.server_given = server->count() > 0;
   return context.run();

@@ -1,0 +1,121 @@
+#include "client/cli/job_text.h"
+
+#include "client/testing/messages.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace besa::client {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+
+v1::Job Succeeded() {
+  v1::Job job = MakeJob(v1::JOB_STATE_SUCCEEDED, 40);
+  v1::JobResult& result = *job.mutable_result();
+  result.set_sparsity(0.5);
+  result.set_zeros(1'234'567);
+  result.set_weights(2'469'134);
+  for (v1::Perplexity* measured : {result.mutable_dense(), result.mutable_pruned()}) {
+    measured->set_windows(200);
+    measured->set_sequence_length(256);
+    measured->set_tokens(51'000);
+  }
+  result.mutable_dense()->set_perplexity(24.9512);
+  result.mutable_pruned()->set_perplexity(31.25);
+  auto* stage = result.add_stages();
+  stage->set_stage("train");
+  stage->set_seconds(33.04);
+  return job;
+}
+
+TEST(JobTextTest, TheResultIsATableThatEndsWithTheFolder) {
+  EXPECT_EQ(DescribeResult(Succeeded()),
+            "perplexity, dense   24.9512   200 windows of 256, 51,000 tokens\n"
+            "perplexity, pruned  31.25     200 windows of 256, 51,000 tokens\n"
+            "sparsity, asked     0.500000\n"
+            "sparsity, reached   0.500000  1,234,567 zeros in 2,469,134 weights\n"
+            "seconds, train      33.0\n"
+            "output: /models/books-besa50\n");
+}
+
+TEST(JobTextTest, WithoutAnEvaluationItSaysSo) {
+  v1::Job job = Succeeded();
+  job.mutable_result()->clear_dense();
+  job.mutable_result()->clear_pruned();
+  EXPECT_THAT(DescribeResult(job), HasSubstr("perplexity         not measured  no evaluation text was given\n"));
+}
+
+TEST(JobTextTest, AFailureTellsReasonTaskAndLog) {
+  v1::Job job = MakeJob(v1::JOB_STATE_FAILED, 40);
+  job.mutable_error()->set_reason(v1::FAILURE_REASON_BAD_NUMBERS);
+  job.mutable_error()->set_message("block 5, mlp.down_proj: 3 weights are NaN");
+  job.mutable_error()->set_task("jobs/j1/tasks/prune-00005");
+  job.mutable_error()->add_log_tail("loading block 5");
+  EXPECT_EQ(DescribeFailure(job),
+            "jobs/j1 failed (bad-numbers): block 5, mlp.down_proj: 3 weights are NaN\n"
+            "task: jobs/j1/tasks/prune-00005\n"
+            "last lines logged:\n"
+            "  loading block 5\n");
+  EXPECT_THAT(DescribeJob(job), EndsWith(DescribeFailure(job)));
+}
+
+TEST(JobTextTest, AValidatedJobShowsModelAndFilledInSpec) {
+  v1::Job job = MakeJob(v1::JOB_STATE_UNSPECIFIED, 0);
+  job.clear_name();
+  job.mutable_spec()->mutable_calibration()->set_uri("/data/c4.jsonl.gz");
+  job.mutable_spec()->mutable_calibration()->set_samples(128);
+  job.mutable_spec()->mutable_calibration()->set_sequence_length(256);
+  job.mutable_spec()->mutable_evaluation()->set_uri("/data/held_out.txt");
+  job.mutable_spec()->mutable_method()->set_method(v1::METHOD_BESA);
+  job.mutable_spec()->mutable_method()->set_preset(v1::PRESET_DEFAULT);
+  job.mutable_spec()->mutable_method()->set_prior_sigma(0.08);
+  job.mutable_model()->set_architecture("LlamaForCausalLM");
+  job.mutable_model()->set_blocks(6);
+  job.mutable_model()->set_parameters(3'000'000);
+  job.mutable_model()->set_prunable_parameters(2'000'000);
+  job.mutable_model()->set_bytes(6'000'000);
+  const std::string text = DescribeJob(job);
+  EXPECT_THAT(text, HasSubstr("/data/c4.jsonl.gz, 128 windows of 256 tokens\n"));
+  EXPECT_THAT(text, HasSubstr("/data/held_out.txt, all windows\n"));
+  EXPECT_THAT(text, HasSubstr("besa, preset default, prior sigma 0.08\n"));
+  EXPECT_THAT(text, HasSubstr("LlamaForCausalLM, 6 blocks"));
+  EXPECT_THAT(text, HasSubstr("3,000,000 (2,000,000 prunable), 5.7 MiB\n"));
+  EXPECT_THAT(text, Not(HasSubstr("state:")));
+}
+
+TEST(JobTextTest, TablesHaveOneLineEach) {
+  v1::ListJobsResponse jobs;
+  *jobs.add_jobs() = MakeJob(v1::JOB_STATE_PRUNING, 3);
+  EXPECT_EQ(JobTable(jobs),
+            "JOB      STATE    BLOCKS  SPARSITY  CREATED  NAME  MODEL\n"
+            "jobs/j1  PRUNING  0 of 6  0.5       -              /models/books\n");
+
+  v1::ListTasksResponse tasks;
+  *tasks.add_tasks() = MakeCommittedBlock(0);
+  *tasks.add_tasks() = MakeProgress(1, "train", 3, 64);
+  *tasks.add_tasks() = MakeBlockTask(2, v1::TASK_STATE_PENDING);
+  tasks.mutable_tasks(2)->set_pending_reason("no worker has 22.0 GiB");
+  EXPECT_EQ(TaskTable(tasks),
+            "TASK         STATE      ATTEMPTS  WORKER  SPARSITY  LOSS  REMARK\n"
+            "prune-00000  COMMITTED  1         w1      0.5000    0.02\n"
+            "prune-00001  LEASED     0         -       -         -     train 3/64\n"
+            "prune-00002  PENDING    0         -       -         -     no worker has 22.0 GiB\n");
+
+  v1::ListWorkersResponse workers;
+  v1::Worker& worker = *workers.add_workers();
+  worker.set_name("workers/w1");
+  worker.set_state(v1::WORKER_STATE_BUSY);
+  worker.mutable_device()->set_id("cuda:0");
+  worker.mutable_device()->set_model("NVIDIA H100");
+  worker.mutable_device()->set_memory_bytes(int64_t{78} << 30);
+  worker.set_version("0.1.0");
+  worker.add_tasks("jobs/j1/tasks/prune-00001");
+  EXPECT_EQ(WorkerTable(workers),
+            "WORKER      STATE  DEVICE  MODEL        MEMORY    VERSION  LAST SEEN  TASKS\n"
+            "workers/w1  BUSY   cuda:0  NVIDIA H100  78.0 GiB  0.1.0    -          jobs/j1/tasks/prune-00001\n");
+}
+
+}  // namespace
+}  // namespace besa::client
