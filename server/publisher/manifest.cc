@@ -1,0 +1,139 @@
+#include "server/publisher/manifest.h"
+
+#include <algorithm>
+
+#include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
+#include "storage/base/status_macros.h"
+
+namespace besa::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormatVersion = 1;
+
+double Share(int64_t zeros, int64_t weights) {
+  return weights == 0 ? 0.0 : static_cast<double>(zeros) / static_cast<double>(weights);
+}
+
+// The spec without what does not determine the output.
+absl::StatusOr<Json> Options(v1::JobSpec spec) {
+  spec.clear_output_uri();
+  spec.clear_display_name();
+  google::protobuf::util::JsonPrintOptions print;
+  print.preserve_proto_field_names = true;
+  print.always_print_primitive_fields = true;
+  std::string text;
+  if (!google::protobuf::util::MessageToJsonString(spec, &text, print).ok()) {
+    return absl::InternalError("the job's spec cannot be written as JSON");
+  }
+  Json options = Json::parse(text);
+  options.erase("output_uri");
+  options.erase("display_name");
+  // Protobuf writes 64-bit integers as strings.
+  options["seed"] = spec.seed();
+  return options;
+}
+
+const v1::Task* Find(const std::vector<v1::Task>& tasks, v1::TaskKind kind) {
+  const auto found =
+      std::find_if(tasks.begin(), tasks.end(), [kind](const v1::Task& task) { return task.kind() == kind; });
+  return found == tasks.end() ? nullptr : &*found;
+}
+
+Json Inputs(const v1::PrepareResult& prepare) {
+  Json inputs = Json::array();
+  for (const v1::InputFingerprint& input : prepare.inputs()) {
+    inputs.push_back({{"uri", input.uri()}, {"size", input.size()}, {"sha256", input.sha256()}});
+  }
+  return inputs;
+}
+
+Json Evaluation(const v1::JobSpec& spec, const std::vector<v1::Task>& tasks, const v1::PrepareResult& prepare) {
+  Json evaluation = {{"sha256", prepare.evaluation_sha256()},
+                     {"text_tokens", prepare.evaluation_text_tokens()},
+                     {"windows", prepare.evaluation_windows()},
+                     {"sequence_length", spec.evaluation().sequence_length()}};
+  if (const v1::Task* dense = Find(tasks, v1::TASK_KIND_EVALUATE_DENSE)) {
+    evaluation["tokens"] = dense->result().perplexity().tokens();
+    evaluation["dense_perplexity"] = dense->result().perplexity().perplexity();
+  }
+  if (const v1::Task* pruned = Find(tasks, v1::TASK_KIND_EVALUATE_PRUNED)) {
+    evaluation["pruned_perplexity"] = pruned->result().perplexity().perplexity();
+  }
+  return evaluation;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FormatManifest(const v1::JobSpec& spec, const v1::ModelSummary& model,
+                                           const std::vector<v1::Task>& tasks, const std::vector<PublishedFile>& files,
+                                           absl::string_view besa_version) {
+  const v1::Task* prepare_task = Find(tasks, v1::TASK_KIND_PREPARE);
+  if (prepare_task == nullptr) return absl::InternalError("a job without a prepare task cannot be published");
+  const v1::PrepareResult& prepare = prepare_task->result().prepare();
+
+  std::vector<const v1::Task*> pruned;
+  for (const v1::Task& task : tasks) {
+    if (task.kind() == v1::TASK_KIND_PRUNE) pruned.push_back(&task);
+  }
+  std::sort(pruned.begin(), pruned.end(), [](const v1::Task* a, const v1::Task* b) { return a->block() < b->block(); });
+
+  int64_t zeros = 0;
+  int64_t weights = 0;
+  Json blocks = Json::array();
+  Json linears = Json::array();
+  for (const v1::Task* task : pruned) {
+    const v1::BlockResult& block = task->result().block();
+    zeros += block.zeros();
+    weights += block.weights();
+    blocks.push_back({{"block", task->block()},
+                      {"zeros", block.zeros()},
+                      {"weights", block.weights()},
+                      {"sparsity", Share(block.zeros(), block.weights())},
+                      {"final_loss", block.final_loss()},
+                      {"steps", block.loss_size()},
+                      {"skipped_steps", block.skipped_steps()},
+                      {"input_sha256", block.input_sha256()},
+                      {"numerics", task->result().numerics()}});
+    for (const v1::LinearResult& linear : block.linears()) {
+      linears.push_back({{"name", linear.name()},
+                         {"rows", linear.rows()},
+                         {"cols", linear.cols()},
+                         {"zeros", linear.zeros()},
+                         {"sparsity", Share(linear.zeros(), linear.rows() * linear.cols())}});
+    }
+  }
+
+  std::vector<PublishedFile> sorted = files;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const PublishedFile& a, const PublishedFile& b) { return a.path < b.path; });
+  Json listed = Json::array();
+  for (const PublishedFile& file : sorted) {
+    listed.push_back({{"path", file.path}, {"size", file.size}, {"sha256", file.sha256}});
+  }
+
+  Json manifest;
+  manifest["format_version"] = kFormatVersion;
+  manifest["besa_version"] = std::string(besa_version);
+  manifest["model"] = {{"architecture", model.architecture()},
+                       {"blocks", model.blocks()},
+                       {"parameters", model.parameters()},
+                       {"prunable_parameters", model.prunable_parameters()}};
+  ASSIGN_OR_RETURN(manifest["options"], Options(spec));
+  manifest["inputs"] = Inputs(prepare);
+  manifest["calibration"] = {{"sha256", prepare.calibration_sha256()},
+                             {"text_tokens", prepare.calibration_text_tokens()},
+                             {"windows", spec.calibration().samples()},
+                             {"sequence_length", spec.calibration().sequence_length()}};
+  if (spec.has_evaluation()) manifest["evaluation"] = Evaluation(spec, tasks, prepare);
+  manifest["sparsity"] = {
+      {"asked", spec.sparsity()}, {"reached", Share(zeros, weights)}, {"zeros", zeros}, {"weights", weights}};
+  manifest["blocks"] = std::move(blocks);
+  manifest["linears"] = std::move(linears);
+  manifest["files"] = std::move(listed);
+  return manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace besa::server

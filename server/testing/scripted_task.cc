@@ -1,0 +1,143 @@
+#include "server/testing/scripted_task.h"
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "server/testing/tiny_checkpoint.h"
+#include "storage/base/sha256.h"
+#include "storage/safetensors/safetensors.h"
+
+namespace besa::server::testing {
+namespace {
+
+using storage::HostTensor;
+using storage::ObjectStore;
+using storage::Uri;
+
+template <class T>
+T Must(absl::StatusOr<T> value) {
+  if (!value.ok()) throw std::runtime_error(value.status().ToString());
+  return *std::move(value);
+}
+
+void AddFile(ObjectStore& store, const v1::Assignment& assignment, const std::string& path,
+             const std::vector<HostTensor>& tensors, v1::TaskResult& result) {
+  const Uri uri = Must(Uri::Parse(assignment.attempt_uri())).Join(path);
+  const storage::WrittenFile written = Must(storage::WriteSafetensors(store, uri, tensors, {{"format", "pt"}}));
+  v1::File& file = *result.add_files();
+  file.set_path(path);
+  file.set_size(written.size);
+  file.set_sha256(written.sha256);
+}
+
+void AddInput(ObjectStore& store, const std::string& address, v1::PrepareResult& prepare) {
+  const storage::ObjectInfo info = Must(store.Stat(Must(Uri::Parse(address))));
+  v1::InputFingerprint& input = *prepare.add_inputs();
+  input.set_uri(address);
+  input.set_size(info.size);
+  input.set_etag(info.etag);
+  input.set_sha256(absl::EndsWith(address, ".safetensors")
+                       ? Must(storage::ReadSafetensorsHeader(store, info.uri)).sha256
+                       : Sha256Hex(Must(storage::ReadAll(store, info.uri, 1 << 20))));
+}
+
+HostTensor TokenIds(int64_t windows, int64_t length) {
+  return {.name = "input_ids",
+          .dtype = storage::DType::kI32,
+          .shape = {windows, length},
+          .bytes = std::vector<std::byte>(static_cast<size_t>(windows * length * 4))};
+}
+
+void Prepare(ObjectStore& store, const v1::Assignment& assignment, v1::TaskResult& result) {
+  const v1::JobSpec& spec = assignment.spec();
+  v1::PrepareResult& prepare = *result.mutable_prepare();
+  for (const char* file : {"/config.json", "/model.safetensors", "/tokenizer.json"}) {
+    AddInput(store, spec.model_uri() + file, prepare);
+  }
+  AddInput(store, spec.calibration().uri(), prepare);
+  AddFile(store, assignment, "calibration.safetensors",
+          {TokenIds(spec.calibration().samples(), spec.calibration().sequence_length())}, result);
+  prepare.set_calibration_sha256(Sha256Hex("calibration"));
+  prepare.set_calibration_text_tokens(1000);
+  prepare.set_block_memory_bytes(1 << 20);
+  if (!spec.has_evaluation()) return;
+  AddInput(store, spec.evaluation().uri(), prepare);
+  AddFile(store, assignment, "evaluation.safetensors", {TokenIds(2, spec.evaluation().sequence_length())}, result);
+  prepare.set_evaluation_sha256(Sha256Hex("evaluation"));
+  prepare.set_evaluation_text_tokens(500);
+  prepare.set_evaluation_windows(2);
+  prepare.set_evaluation_memory_bytes(1 << 20);
+}
+
+void Prune(ObjectStore& store, const v1::Assignment& assignment, v1::TaskResult& result) {
+  v1::BlockResult& block = *result.mutable_block();
+  block.set_block(assignment.block());
+  block.set_final_loss(0.125);
+  block.add_loss(0.5F);
+  block.add_step_sparsity(0.5F);
+  block.set_input_sha256(Sha256Hex("dense block"));
+  std::vector<HostTensor> tensors = TinyBlock(assignment.block());
+  for (HostTensor& tensor : tensors) {
+    if (tensor.shape.size() != 2) continue;
+    const int64_t weights = tensor.shape[0] * tensor.shape[1];
+    for (int64_t i = 0; i < weights; i += 2) {
+      tensor.bytes[static_cast<size_t>(2 * i)] = std::byte{0};
+      tensor.bytes[static_cast<size_t>(2 * i + 1)] = std::byte{0};
+    }
+    v1::LinearResult& linear = *block.add_linears();
+    linear.set_name(tensor.name.substr(0, tensor.name.size() - std::string(".weight").size()));
+    linear.set_rows(tensor.shape[0]);
+    linear.set_cols(tensor.shape[1]);
+    linear.set_zeros(weights / 2);
+    block.set_weights(block.weights() + weights);
+    block.set_zeros(block.zeros() + weights / 2);
+  }
+  // Two files, as for a block that is larger than a file may be.
+  const auto half = tensors.begin() + 4;
+  AddFile(store, assignment, "shard-00001.safetensors", {tensors.begin(), half}, result);
+  AddFile(store, assignment, "shard-00002.safetensors", {half, tensors.end()}, result);
+  AddFile(store, assignment, "allocation.safetensors", {TinyTensor("rate", {8})}, result);
+}
+
+void PassThrough(ObjectStore& store, const v1::Assignment& assignment, v1::TaskResult& result) {
+  const std::vector<HostTensor> tensors = TinyRest();
+  for (const HostTensor& tensor : tensors) result.mutable_passthrough()->add_tensors(tensor.name);
+  AddFile(store, assignment, "rest-00001.safetensors", tensors, result);
+}
+
+void Evaluate(const v1::Assignment& assignment, v1::TaskResult& result) {
+  v1::Perplexity& perplexity = *result.mutable_perplexity();
+  perplexity.set_perplexity(assignment.kind() == v1::TASK_KIND_EVALUATE_DENSE ? 20.0 : 25.0);
+  perplexity.set_windows(2);
+  perplexity.set_sequence_length(assignment.spec().evaluation().sequence_length());
+  perplexity.set_tokens(2 * (perplexity.sequence_length() - 1));
+  perplexity.set_text_sha256(Sha256Hex("evaluation"));
+}
+
+}  // namespace
+
+v1::TaskResult RunScriptedTask(ObjectStore& store, const v1::Assignment& assignment) {
+  v1::TaskResult result;
+  result.set_numerics("scripted");
+  v1::StageSeconds& stage = *result.add_stages();
+  stage.set_stage("write");
+  stage.set_seconds(0.5);
+  switch (assignment.kind()) {
+    case v1::TASK_KIND_PREPARE:
+      Prepare(store, assignment, result);
+      break;
+    case v1::TASK_KIND_PRUNE:
+      Prune(store, assignment, result);
+      break;
+    case v1::TASK_KIND_PASSTHROUGH:
+      PassThrough(store, assignment, result);
+      break;
+    default:
+      Evaluate(assignment, result);
+  }
+  return result;
+}
+
+}  // namespace besa::server::testing
