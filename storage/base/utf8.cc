@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
 namespace besa {
 
 bool IsUtf8(absl::string_view text) {
@@ -36,6 +39,35 @@ bool IsUtf8(absl::string_view text) {
     }
   }
   return true;
+}
+
+bool HasControlCharacters(absl::string_view text) {
+  uint8_t previous = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte < 0x20 || byte == 0x7F || (previous == 0xC2 && byte >= 0x80 && byte < 0xA0)) return true;
+    previous = byte;
+  }
+  return false;
+}
+
+std::string Printable(absl::string_view text) {
+  constexpr size_t kLimit = 200;
+  const bool cut = text.size() > kLimit;
+  if (cut) {
+    text = text.substr(0, kLimit);
+    // Not in the middle of a character, of which only the last can be incomplete.
+    for (size_t back = 1; back <= 3; ++back) {
+      const auto byte = static_cast<uint8_t>(text[text.size() - back]);
+      if (byte < 0x80) break;
+      if (byte >= 0xC0) {
+        if (!IsUtf8(text.substr(text.size() - back))) text.remove_suffix(back);
+        break;
+      }
+    }
+  }
+  const bool keep = IsUtf8(text) && !HasControlCharacters(text);
+  return absl::StrCat(keep ? absl::Utf8SafeCHexEscape(text) : absl::CHexEscape(text), cut ? "..." : "");
 }
 
 }  // namespace besa

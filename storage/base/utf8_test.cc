@@ -21,5 +21,21 @@ TEST(Utf8Test, RefusesWhatIsNot) {
   }
 }
 
+TEST(Utf8Test, FindsControlCharacters) {
+  EXPECT_FALSE(HasControlCharacters("gr\xC3\xBC\xC3\x9F ~"));
+  for (const std::string bad : {"\n", "a\x1B[2J", "\x7F", "\xC2\x9B"}) EXPECT_TRUE(HasControlCharacters(bad));
+}
+
+TEST(Utf8Test, PrintableIsShortHarmlessUtf8) {
+  EXPECT_EQ(Printable("gr\xC3\xBC\xC3\x9F"), "gr\xC3\xBC\xC3\x9F");
+  EXPECT_EQ(Printable("\"a\nb\""), "\\\"a\\nb\\\"");
+  EXPECT_EQ(Printable("\xC2\x9B"), "\\xc2\\x9b");
+  EXPECT_EQ(Printable("\xFF"), "\\xff");
+  EXPECT_EQ(Printable(std::string(201, 'a')), std::string(200, 'a') + "...");
+  // A character that would be cut in two is left out.
+  EXPECT_EQ(Printable(std::string(199, 'a') + "\xE2\x82\xAC"), std::string(199, 'a') + "...");
+  EXPECT_EQ(Printable(std::string(197, 'a') + "\xE2\x82\xAC" + "b"), std::string(197, 'a') + "\xE2\x82\xAC" + "...");
+}
+
 }  // namespace
 }  // namespace besa

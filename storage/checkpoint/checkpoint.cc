@@ -4,10 +4,10 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
+#include "storage/base/utf8.h"
 #include "storage/checkpoint/companions.h"
 #include "storage/checkpoint/index_file.h"
 
@@ -25,7 +25,7 @@ absl::Status InFile(const absl::Status& status, const Uri& file) {
 }
 
 absl::Status Broken(const Uri& file, absl::string_view tensor, absl::string_view what) {
-  const std::string name = absl::Utf8SafeCHexEscape(tensor.substr(0, 200));
+  const std::string name = Printable(tensor);
   return ErrorWithInfo(absl::StatusCode::kInvalidArgument,
                        absl::StrCat(file.ToString(), ": tensor \"", name, "\": ", what),
                        {.reason = "CHECKPOINT_INVALID", .metadata = {{"file", file.ToString()}, {"tensor", name}}});
@@ -155,8 +155,7 @@ absl::StatusOr<Checkpoint> Checkpoint::Open(ObjectStore& store, const Uri& folde
 absl::StatusOr<TensorLocation> Checkpoint::Find(absl::string_view name) const {
   const auto file = file_of_tensor_.find(std::string(name));
   if (file == file_of_tensor_.end()) {
-    return absl::NotFoundError(
-        absl::StrCat(folder_.ToString(), ": no tensor \"", absl::Utf8SafeCHexEscape(name), "\""));
+    return absl::NotFoundError(absl::StrCat(folder_.ToString(), ": no tensor \"", Printable(name), "\""));
   }
   return TensorLocation{.file = folder_.Join(file->second), .entry = files_.at(file->second).tensors.at(file->first)};
 }

@@ -6,6 +6,7 @@
 #include "nlohmann/json.hpp"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
+#include "storage/base/utf8.h"
 #include "storage/checkpoint/json_document.h"
 
 namespace besa::storage {
@@ -21,7 +22,7 @@ absl::StatusOr<WeightMap> ParseIndexFile(absl::string_view json) {
     // A plain name: an index must not lead out of its folder.
     if (!file.is_string() || !absl::EndsWith(file.get_ref<const std::string&>(), ".safetensors") ||
         absl::StrContains(file.get_ref<const std::string&>(), "/")) {
-      return FieldError(absl::StrCat("weight_map[\"", tensor.substr(0, 200), "\"]"), QuoteValue(file),
+      return FieldError(absl::StrCat("weight_map[\"", Printable(tensor), "\"]"), QuoteValue(file),
                         "the name of a .safetensors file in the same folder");
     }
     weight_map[tensor] = file.get<std::string>();

@@ -21,13 +21,6 @@ namespace {
 constexpr absl::string_view kExpected =
     "an absolute path, file:///path or s3://bucket/key, without \".\" and \"..\" segments or control characters";
 
-bool HasControlCharacters(absl::string_view text) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return true;
-  }
-  return false;
-}
-
 // Splits at slashes, skipping empty segments. False if a segment is "." or "..".
 bool Split(absl::string_view path, std::vector<absl::string_view>& segments) {
   segments = absl::StrSplit(path, '/', absl::SkipEmpty());
@@ -43,7 +36,7 @@ Uri::Uri(std::string scheme, std::string path) : scheme_(std::move(scheme)), pat
 
 absl::StatusOr<Uri> Uri::Parse(absl::string_view text, absl::string_view field) {
   // Escaped, because the text may hold anything and ends up in logs and terminals.
-  const auto invalid = [&] { return FieldError(field, absl::Utf8SafeCHexEscape(text), kExpected); };
+  const auto invalid = [&] { return FieldError(field, Printable(text), kExpected); };
   if (!IsUtf8(text) || HasControlCharacters(text)) return invalid();
 
   std::string scheme = "file";
@@ -66,7 +59,7 @@ absl::StatusOr<Uri> Uri::JoinUntrusted(absl::string_view relative, absl::string_
   std::vector<absl::string_view> segments;
   if (relative.empty() || relative.front() == '/' || relative.back() == '/' || absl::StrContains(relative, "//") ||
       !IsUtf8(relative) || HasControlCharacters(relative) || !Split(relative, segments)) {
-    return FieldError(field, absl::Utf8SafeCHexEscape(relative),
+    return FieldError(field, Printable(relative),
                       "a relative path without empty, \".\" and \"..\" segments or control characters");
   }
   return Uri(scheme_, absl::StrCat(path_, absl::EndsWith(path_, "/") ? "" : "/", relative));

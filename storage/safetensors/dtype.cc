@@ -2,10 +2,10 @@
 
 #include <array>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "storage/base/error_info.h"
+#include "storage/base/utf8.h"
 
 namespace besa::storage {
 namespace {
@@ -51,7 +51,7 @@ absl::StatusOr<DType> ParseDType(absl::string_view name) {
   }
   const auto names =
       absl::StrJoin(kTable, ", ", [](std::string* out, const Row& row) { absl::StrAppend(out, row.name); });
-  return FieldError("dtype", absl::Utf8SafeCHexEscape(name), absl::StrCat("one of ", names));
+  return FieldError("dtype", Printable(name), absl::StrCat("one of ", names));
 }
 
 }  // namespace besa::storage

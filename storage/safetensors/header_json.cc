@@ -3,7 +3,6 @@
 #include <limits>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "storage/base/utf8.h"
@@ -122,8 +121,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
     // The library's text quotes the input; what() may thus hold any bytes.
-    error_ = absl::StrCat("the header is not valid JSON at byte ", position, ": ",
-                          absl::Utf8SafeCHexEscape(absl::string_view(error.what()).substr(0, 200)));
+    error_ = absl::StrCat("the header is not valid JSON at byte ", position, ": ", Printable(error.what()));
     return false;
   }
 
@@ -144,9 +142,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     kEnd
   };
 
-  static std::string Quoted(absl::string_view text) {
-    return absl::StrCat("\"", absl::Utf8SafeCHexEscape(text.substr(0, 200)), "\"");
-  }
+  static std::string Quoted(absl::string_view text) { return absl::StrCat("\"", Printable(text), "\""); }
 
   bool Error(absl::string_view what) {
     error_ = name_.empty() ? std::string(what) : absl::StrCat("tensor ", Quoted(name_), ": ", what);
@@ -238,7 +234,7 @@ absl::StatusOr<RawHeader> ParseHeaderJson(absl::string_view json) {
 
 absl::StatusOr<std::string> QuoteJson(absl::string_view text) {
   if (!IsUtf8(text)) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", absl::Utf8SafeCHexEscape(text), "\" is not UTF-8"));
+    return absl::InvalidArgumentError(absl::StrCat("\"", Printable(text), "\" is not UTF-8"));
   }
   return nlohmann::json(std::string(text)).dump();
 }

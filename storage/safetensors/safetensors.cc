@@ -4,12 +4,12 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "storage/base/error_info.h"
 #include "storage/base/sha256.h"
 #include "storage/base/status_macros.h"
+#include "storage/base/utf8.h"
 #include "storage/safetensors/header_json.h"
 
 namespace besa::storage {
@@ -21,7 +21,7 @@ constexpr int64_t kMaxHeader = 100'000'000;
 
 // The file is named by its URI, which is clean; the tensor's name comes from the file and may hold anything.
 absl::Status Invalid(absl::string_view file, absl::string_view tensor, absl::string_view what) {
-  const std::string name = absl::Utf8SafeCHexEscape(tensor.substr(0, 200));
+  const std::string name = Printable(tensor);
   ErrorInfo info{.reason = "SAFETENSORS_INVALID", .metadata = {{"file", std::string(file)}}};
   if (tensor.empty()) {
     return ErrorWithInfo(absl::StatusCode::kInvalidArgument, absl::StrCat(file, ": ", what), std::move(info));
@@ -83,7 +83,7 @@ absl::Status CheckCoverage(const std::map<std::string, TensorEntry>& tensors, in
   const std::string* previous = nullptr;
   for (const auto& [entry, name] : order) {
     if (entry->offset < covered) {
-      return Invalid(file, *name, absl::StrCat("overlaps tensor \"", absl::Utf8SafeCHexEscape(*previous), "\""));
+      return Invalid(file, *name, absl::StrCat("overlaps tensor \"", Printable(*previous), "\""));
     }
     if (entry->offset > covered) {
       return Invalid(file, *name, absl::StrCat(entry->offset - covered, " bytes before it belong to no tensor"));
