@@ -52,6 +52,7 @@ std::string Fact(const ErrorInfo& info, const std::string& name) {
 
 std::string DescribeError(const absl::Status& status) {
   std::string text(status.message());
+  if (absl::IsNotFound(status) && !absl::StrContains(text, "not found")) text = absl::StrCat("not found: ", text);
   if (const auto info = GetErrorInfo(status)) {
     if (info->reason == kServerUnreachable) {
       absl::StrAppend(&text,

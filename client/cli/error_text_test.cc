@@ -22,6 +22,11 @@ TEST(ErrorTextTest, WhatTheMessageLeavesOutFollows) {
   EXPECT_EQ(DescribeError(status), "unsupported activation; field: hidden_act; value: gelu; expected: silu");
 }
 
+TEST(ErrorTextTest, WhatIsNotThereIsSaidToBeNotFound) {
+  EXPECT_EQ(DescribeError(absl::NotFoundError("there is no jobs/j9")), "not found: there is no jobs/j9");
+  EXPECT_EQ(DescribeError(absl::NotFoundError("jobs/j9: not found")), "jobs/j9: not found");
+}
+
 TEST(ErrorTextTest, AnErrorWithoutAMessageStillSaysSomething) {
   EXPECT_EQ(DescribeError(absl::InternalError("")), "INTERNAL");
 }
@@ -39,6 +44,11 @@ TEST(ExitCodeTest, ScriptsCanTellWhatHappened) {
   EXPECT_EQ(ExitCodeOf(absl::NotFoundError("")), 3);
   EXPECT_EQ(ExitCodeOf(absl::FailedPreconditionError("")), 3);
   EXPECT_EQ(ExitCodeOf(absl::AlreadyExistsError("")), 3);
+  EXPECT_EQ(ExitCodeOf(absl::PermissionDeniedError("")), 3);
+  // A path outside the allowed folders is an argument that cannot be used.
+  EXPECT_EQ(ExitCodeOf(ErrorWithInfo(absl::StatusCode::kPermissionDenied, "",
+                                     {.reason = "PATH_NOT_ALLOWED", .metadata = {{"field", "model_uri"}}})),
+            2);
   EXPECT_EQ(ExitCodeOf(absl::UnavailableError("")), 4);
   EXPECT_EQ(ExitCodeOf(absl::DeadlineExceededError("")), 4);
   EXPECT_EQ(ExitCodeOf(absl::InternalError("")), 4);

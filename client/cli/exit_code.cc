@@ -1,5 +1,7 @@
 #include "client/cli/exit_code.h"
 
+#include "storage/base/error_info.h"
+
 namespace besa::client {
 
 const char kExitCodesHelp[] =
@@ -12,6 +14,15 @@ const char kExitCodesHelp[] =
     "  5    the watched job was cancelled\n"
     "  130  interrupted; the job goes on";
 
+namespace {
+
+bool NamesField(const absl::Status& status) {
+  const auto info = GetErrorInfo(status);
+  return info && info->metadata.count("field") > 0;
+}
+
+}  // namespace
+
 ExitCode ExitCodeOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk:
@@ -19,11 +30,12 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kOutOfRange:
       return kExitInvalid;
+    case absl::StatusCode::kPermissionDenied:
+      return NamesField(status) ? kExitInvalid : kExitRefused;
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kAborted:
-    case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
       return kExitRefused;
     case absl::StatusCode::kCancelled:

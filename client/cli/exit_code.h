@@ -11,7 +11,7 @@ enum ExitCode : int {
   kExitOk = 0,
   // The watched job FAILED.
   kExitJobFailed = 1,
-  // Wrong usage, or the coordinator refused an argument.
+  // Wrong usage, or an argument that cannot be used; a path that the coordinator does not allow is one.
   kExitInvalid = 2,
   // There is no such thing, or it is not in a state that allows this, or it may not be done by this caller.
   kExitRefused = 3,

@@ -25,7 +25,12 @@ int Prune(const Context& context, const PruneFlags& flags) {
   request.set_validate_only(flags.validate_only);
   const auto job = context.Connect().CreateJob(request);
   if (!job.ok()) return context.Fail(job.status());
-  if (flags.validate_only) return context.Show(*job, absl::StrCat(DescribeJob(*job), "valid; nothing was stored\n"));
+  if (flags.validate_only) {
+    v1::Job checked = *job;
+    // Nobody will find a job of this name.
+    checked.clear_name();
+    return context.Show(*job, absl::StrCat(DescribeJob(checked), "valid; nothing was stored\n"));
+  }
   if (flags.watch) return WatchJob(context, job->name(), flags.give_up_after);
   return context.Show(*job, absl::StrCat("job: ", job->name(), "\nwatch it: ",
                                          context.Suggest(absl::StrCat("jobs watch ", job->name())), "\n"));
