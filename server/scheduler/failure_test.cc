@@ -1,0 +1,82 @@
+#include "server/scheduler/failure.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/scheduler/attempts.h"
+#include "server/scheduler/scheduler_testing.h"
+
+namespace besa::server {
+namespace {
+
+using testing::TestJob;
+using testing::TestWorker;
+
+TEST(Failure, ThatAnotherAttemptCannotMendFailsTheJobAtOnce) {
+  for (const auto reason :
+       {v1::FAILURE_REASON_INVALID_INPUT, v1::FAILURE_REASON_BAD_NUMBERS, v1::FAILURE_REASON_INPUT_CHANGED}) {
+    TestJob job;
+    TestWorker worker;
+    const auto block = job.WorkUpTo(worker, "prune-00001");
+    ASSERT_TRUE(job.Fail(worker, block, reason, "block 1, linear q_proj: NaN in the weights").ok());
+    EXPECT_EQ(job.task_state("prune-00001"), v1::TASK_STATE_FAILED);
+    EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
+    EXPECT_EQ(job.job().error().reason(), reason);
+    EXPECT_EQ(job.job().error().message(), "task prune-00001: block 1, linear q_proj: NaN in the weights");
+    EXPECT_EQ(job.job().error().task(), "jobs/j1/tasks/prune-00001");
+  }
+}
+
+TEST(Failure, AttemptsThatAreHandedBackDoNotCount) {
+  TestJob job;
+  job.context.options.max_attempts = 2;
+  TestWorker worker;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(job.Fail(worker, *job.Lease(worker), v1::FAILURE_REASON_DRAINED, "told to stop").ok());
+    EXPECT_EQ(job.task_state("prepare"), v1::TASK_STATE_PENDING);
+  }
+  EXPECT_EQ(job.last_attempt("prepare").outcome(), v1::ATTEMPT_OUTCOME_RETURNED);
+  EXPECT_EQ(CountedAttempts(job.task("prepare").task, 1), 0);
+}
+
+TEST(Failure, OutOfMemoryIsItsOwnReason) {
+  TestJob job;
+  TestWorker worker;
+  ASSERT_TRUE(job.Fail(worker, *job.Lease(worker), v1::FAILURE_REASON_OUT_OF_MEMORY).ok());
+  EXPECT_EQ(job.last_attempt("prepare").reason(), v1::FAILURE_REASON_OUT_OF_MEMORY);
+  EXPECT_EQ(CountedAttempts(job.task("prepare").task, 1), 1);
+}
+
+TEST(Failure, RepeatingTheReportIsOkAndChangesNothing) {
+  TestJob job;
+  TestWorker worker;
+  const auto prepare = job.Lease(worker);
+  ASSERT_TRUE(job.Fail(worker, *prepare, v1::FAILURE_REASON_INTERNAL).ok());
+  const int64_t version = job.job().version();
+  EXPECT_TRUE(job.Fail(worker, *prepare, v1::FAILURE_REASON_INTERNAL).ok());
+  EXPECT_EQ(job.job().version(), version);
+}
+
+TEST(Failure, OfAnAttemptThatLostItsLeaseIsAborted) {
+  TestJob job;
+  TestWorker a{"workers/a", "a-1"};
+  TestWorker b{"workers/b", "b-1"};
+  const auto lost = job.Lease(a);
+  job.Expire("prepare");
+  job.Lease(b);
+  EXPECT_TRUE(absl::IsAborted(job.Fail(a, *lost, v1::FAILURE_REASON_INTERNAL)));
+  EXPECT_EQ(job.task_state("prepare"), v1::TASK_STATE_LEASED);
+}
+
+TEST(Failure, AfterExpiryReplacesTheLossAndCountsOnce) {
+  TestJob job;
+  TestWorker worker;
+  const auto prepare = job.Lease(worker);
+  job.Expire("prepare");
+  ASSERT_TRUE(job.Fail(worker, *prepare, v1::FAILURE_REASON_STORAGE).ok());
+  EXPECT_EQ(job.last_attempt("prepare").outcome(), v1::ATTEMPT_OUTCOME_FAILED);
+  EXPECT_EQ(CountedAttempts(job.task("prepare").task, 1), 1);
+}
+
+}  // namespace
+}  // namespace besa::server
