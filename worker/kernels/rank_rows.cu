@@ -146,7 +146,7 @@ absl::Status RankRows(const Device& device, const ConstMatrix& weight, const voi
     // Few warps leave several rows to a multiprocessor; many are needed to hold a long row in registers.
     if (weight.cols <= 4 * 256) return run(Run<T, 4, 8>);
     if (weight.cols <= 8 * 1024) return run(Run<T, 8, 32>);
-    if (weight.cols <= 16 * 1024) return run(Run<T, 16, 32>);
+    if (weight.cols <= 32 * 512) return run(Run<T, 32, 16>);
     if (weight.cols <= 32 * 1024) return run(Run<T, 32, 32>);
     return run(Run<T, 32, 64>);
   });
