@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "server/publisher/companions.h"
 #include "server/publisher/manifest.h"
 #include "server/publisher/publish_plan.h"
@@ -114,6 +115,8 @@ absl::Status Publish(storage::ObjectStore& store, const PublishingClaim& claim, 
 
   ASSIGN_OR_RETURN(const std::string manifest,
                    FormatManifest(spec, claim.job.model(), claim.tasks, files, besa_version));
+  // What killed publishers left half-written. Whoever still writes here lost the claim.
+  RETURN_IF_ERROR(store.DeletePartialWrites(output, absl::InfiniteFuture()));
   RETURN_IF_ERROR(may_go_on());
   return WriteAll(store, output.Join(kManifestName), manifest);
 }

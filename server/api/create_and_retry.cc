@@ -1,0 +1,64 @@
+#include "server/api/create_and_retry.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/state/names.h"
+#include "server/validation/create_job.h"
+#include "server/validation/input_check.h"
+#include "storage/base/sha256.h"
+#include "storage/base/status_macros.h"
+
+namespace besa::server {
+namespace {
+
+// Of what was asked for: all of the request but its id.
+std::string HashOf(v1::CreateJobRequest request) {
+  request.clear_request_id();
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    request.SerializeToCodedStream(&coded);
+  }
+  return Sha256Hex(bytes);
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::CreateJobRequest& request) {
+  const std::string hash = HashOf(request);
+  if (!request.validate_only()) {
+    ASSIGN_OR_RETURN(std::optional<v1::Job> created, services.coordinator.FindCreated(request.request_id(), hash));
+    if (created) return *std::move(created);
+  }
+  ASSIGN_OR_RETURN(ValidatedJob validated, ValidateCreateJob(request, services.store, services.workspace));
+  NewJob job{.spec = std::move(validated.spec),
+             .model = std::move(validated.model),
+             .request_id = request.request_id(),
+             .request_hash = hash};
+  job.output_key = job.spec.output_uri();
+  if (request.validate_only()) return services.coordinator.PreviewJob(job);
+  return services.coordinator.CreateJob(job);
+}
+
+absl::StatusOr<v1::Job> RetryJob(const ServiceContext& services, const v1::RetryJobRequest& request) {
+  ASSIGN_OR_RETURN(const v1::Job job, services.coordinator.GetJob(request.name()));
+  // In any other state the scheduler refuses, and says so better than a changed input would.
+  if (job.state() == v1::JOB_STATE_FAILED) {
+    ASSIGN_OR_RETURN(const v1::Task prepare,
+                     services.coordinator.GetTask(absl::StrCat(request.name(), "/tasks/prepare")));
+    if (prepare.state() == v1::TASK_STATE_COMMITTED) {
+      RETURN_IF_ERROR(CheckInputsUnchanged(services.store, prepare.result().prepare()));
+    }
+  }
+  return services.coordinator.RetryJob(request.name());
+}
+
+}  // namespace besa::server

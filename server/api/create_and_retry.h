@@ -1,0 +1,16 @@
+// The two calls that look at a job's inputs before the scheduler is asked. They block on the object store.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "besa/v1/prune_service.pb.h"
+#include "server/api/services.h"
+
+namespace besa::server {
+
+// A repeated request_id is answered before anything is validated: by then the output folder may well be filled.
+absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::CreateJobRequest& request);
+
+// FAILED_PRECONDITION with reason INPUT_CHANGED if an input is not what the prepare task saw.
+absl::StatusOr<v1::Job> RetryJob(const ServiceContext& services, const v1::RetryJobRequest& request);
+
+}  // namespace besa::server

@@ -1,0 +1,93 @@
+// besa-coordinator: wires state, store, scheduler, publisher and the gRPC services together.
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+#include "server/api/rpc_server.h"
+#include "server/program/flags.h"
+#include "server/program/log_setup.h"
+#include "server/program/stop_signal.h"
+#include "server/publisher/background_loop.h"
+#include "server/publisher/publisher.h"
+#include "server/publisher/sweeper.h"
+#include "server/scheduler/change_notifier.h"
+#include "server/scheduler/coordinator.h"
+#include "server/scheduler/housekeeper.h"
+#include "server/state/sqlite_state_store.h"
+#include "spdlog/spdlog.h"
+#include "storage/base/clock.h"
+#include "storage/base/status_macros.h"
+#include "storage/object/open_store.h"
+
+namespace besa::server {
+namespace {
+
+constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
+constexpr absl::Duration kGrace = absl::Seconds(10);
+
+void LogFailure(const char* what, const absl::Status& status) {
+  if (!status.ok()) spdlog::warn("{}: {}", what, std::string(status.message()));
+}
+
+absl::Status Run(const Flags& flags, StopSignal& stop) {
+  const Clock& clock = Clock::Real();
+  ASSIGN_OR_RETURN(const storage::Uri workspace, storage::Uri::Parse(flags.workspace, "--workspace"));
+  ASSIGN_OR_RETURN(const auto request_store, storage::OpenStore({.allowed_prefixes = flags.allow}));
+  // Requests must not reach into the workspace; publisher and sweeper must.
+  storage::StoreOptions own_options{.allowed_prefixes = flags.allow};
+  own_options.allowed_prefixes.push_back(flags.workspace);
+  ASSIGN_OR_RETURN(const auto own_store, storage::OpenStore(own_options));
+  RETURN_IF_ERROR(own_store->CheckWritable(workspace));
+
+  ASSIGN_OR_RETURN(const auto state, SqliteStateStore::Open({.path = flags.state}, clock));
+  ChangeNotifier notifier;
+  Coordinator coordinator(*state, notifier, clock, RandomJobId,
+                          {.workspace_uri = workspace.ToString(),
+                           .lease_term = flags.lease_term,
+                           .heartbeat_interval = flags.heartbeat_interval,
+                           .max_attempts = flags.max_attempts});
+  Publisher publisher(coordinator, *own_store, clock,
+                      {.id = "publisher-" + RandomJobId(), .besa_version = BESA_VERSION});
+  Housekeeper housekeeper(coordinator, *state, clock);
+
+  ASSIGN_OR_RETURN(const auto server, RpcServer::Start({.listen = flags.listen, .workspace = workspace}, coordinator,
+                                                       notifier, *request_store, clock));
+  BackgroundLoop publishing([&] {
+    const absl::Duration pause = publisher.RunOnce();
+    LogFailure("sweeping", Sweep(coordinator, *own_store, workspace));
+    return pause;
+  });
+  const auto subscription = notifier.OnPublishing([&publishing] { publishing.Wake(); });
+  BackgroundLoop housekeeping([&] {
+    LogFailure("housekeeping", housekeeper.Tick());
+    LogFailure("sweeping", Sweep(coordinator, *own_store, workspace));
+    return kHousekeepingInterval;
+  });
+
+  std::printf("besa-coordinator %s listening on %s\n", BESA_VERSION, server->address().c_str());
+  std::fflush(stdout);
+  spdlog::info("{} received, stopping", stop.Wait());
+  publisher.Stop();
+  server->Stop(kGrace);
+  spdlog::info("stopped");
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace besa::server
+
+int main(int argc, char** argv) {
+  besa::server::Flags flags;
+  CLI::App app("Owns the jobs of besa: accepts them, hands their tasks to workers, publishes their results.",
+               "besa-coordinator");
+  besa::server::AddFlags(app, flags);
+  CLI11_PARSE(app, argc, argv);
+  besa::server::StopSignal stop;
+  besa::server::SetUpLogging(flags.log_level, flags.log_format);
+  const absl::Status status = besa::server::Run(flags, stop);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "besa-coordinator: %s\n", std::string(status.message()).c_str());
+  return 1;
+}

@@ -1,0 +1,57 @@
+#include "server/program/flags.h"
+
+#include "CLI/CLI.hpp"
+
+namespace besa::server {
+namespace {
+
+void AddDuration(CLI::App& app, const std::string& name, absl::Duration& value, const std::string& help) {
+  const auto parse = [&value, name](const std::string& text) {
+    absl::Duration parsed;
+    if (!absl::ParseDuration(text, &parsed) || parsed <= absl::ZeroDuration() || parsed == absl::InfiniteDuration()) {
+      throw CLI::ValidationError(name, text + " is not valid; expected a duration such as 30s, 500ms or 2m");
+    }
+    value = parsed;
+  };
+  app.add_option_function<std::string>(name, parse, help)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(value));
+}
+
+}  // namespace
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  app.set_version_flag("--version", "besa-coordinator " BESA_VERSION);
+  app.add_option("--listen", flags.listen, "address to listen on; port 0 lets the system choose")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--state", flags.state, "SQLite file with the state; created if missing")
+      ->type_name("PATH")
+      ->required();
+  app.add_option("--workspace", flags.workspace,
+                 "folder for work in progress, reached by workers under the same address")
+      ->type_name("URI")
+      ->required();
+  app.add_option("--allow", flags.allow, "folder that jobs may read from and write to; may be repeated")
+      ->type_name("PREFIX")
+      ->required()
+      ->take_all();
+  AddDuration(app, "--lease-term", flags.lease_term, "a task whose worker is silent for this long is given to another");
+  AddDuration(app, "--heartbeat-interval", flags.heartbeat_interval, "how often workers report");
+  app.add_option("--max-attempts", flags.max_attempts, "failed attempts of a task until its job fails")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--log-level", flags.log_level)
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  app.add_option("--log-format", flags.log_format)->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  app.callback([&flags] {
+    if (flags.lease_term < 2 * flags.heartbeat_interval) {
+      throw CLI::ValidationError("--lease-term", absl::FormatDuration(flags.lease_term) +
+                                                     " is not valid; expected at least twice --heartbeat-interval (" +
+                                                     absl::FormatDuration(flags.heartbeat_interval) + ")");
+    }
+  });
+}
+
+}  // namespace besa::server

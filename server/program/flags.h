@@ -1,0 +1,36 @@
+// The command line of besa-coordinator.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace CLI {
+class App;
+}
+
+namespace besa::server {
+
+struct Flags {
+  // "host:port"; port 0 lets the system choose.
+  std::string listen = "127.0.0.1:7600";
+  // The SQLite file with the state.
+  std::string state;
+  // Folder for the workspaces of jobs, which workers reach too.
+  std::string workspace;
+  // Folders that requests may name.
+  std::vector<std::string> allow;
+  absl::Duration lease_term = absl::Seconds(30);
+  absl::Duration heartbeat_interval = absl::Seconds(5);
+  int max_attempts = 5;
+  // "debug", "info", "warning", "error".
+  std::string log_level = "info";
+  // "text" or "json".
+  std::string log_format = "text";
+};
+
+// Declares the flags; parsing fills in `flags`, which must outlive `app`, and refuses values that cannot be used.
+void AddFlags(CLI::App& app, Flags& flags);
+
+}  // namespace besa::server
