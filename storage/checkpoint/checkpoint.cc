@@ -8,6 +8,7 @@
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 #include "storage/base/utf8.h"
+#include "storage/checkpoint/checkpoint_error.h"
 #include "storage/checkpoint/companions.h"
 #include "storage/checkpoint/index_file.h"
 
@@ -22,13 +23,6 @@ absl::Status InFile(const absl::Status& status, const Uri& file) {
   absl::Status named(status.code(), absl::StrCat(file.ToString(), ": ", status.message()));
   status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { named.SetPayload(url, payload); });
   return named;
-}
-
-absl::Status Broken(const Uri& file, absl::string_view tensor, absl::string_view what) {
-  const std::string name = Printable(tensor);
-  return ErrorWithInfo(absl::StatusCode::kInvalidArgument,
-                       absl::StrCat(file.ToString(), ": tensor \"", name, "\": ", what),
-                       {.reason = "CHECKPOINT_INVALID", .metadata = {{"file", file.ToString()}, {"tensor", name}}});
 }
 
 bool IsFloating(DType dtype) {
@@ -79,13 +73,13 @@ absl::StatusOr<std::map<std::string, std::string>> LocateTensors(
   for (const auto& [file, header] : files) {
     for (const auto& [tensor, entry] : header.tensors) {
       const auto [found, inserted] = file_of_tensor.emplace(tensor, file);
-      if (!inserted) return Broken(folder.Join(file), tensor, absl::StrCat("is in ", found->second, " too"));
+      if (!inserted) return TensorError(folder.Join(file), tensor, absl::StrCat("is in ", found->second, " too"));
     }
   }
   for (const auto& [tensor, file] : weight_map) {
     const auto found = file_of_tensor.find(tensor);
     if (found == file_of_tensor.end() || found->second != file) {
-      return Broken(folder.Join(file), tensor, absl::StrCat("not in the file, but ", kIndexFileName, " says so"));
+      return TensorError(folder.Join(file), tensor, absl::StrCat("not in the file, but ", kIndexFileName, " says so"));
     }
   }
   return file_of_tensor;
@@ -96,17 +90,18 @@ absl::Status CheckTensors(const Checkpoint& checkpoint, const std::map<std::stri
     const auto location = checkpoint.Find(name);
     if (!location.ok()) {
       const bool head = name == "lm_head.weight";
-      return Broken(checkpoint.folder(), name,
-                    head ? "missing, and config.json does not say tie_word_embeddings" : "missing");
+      return TensorError(checkpoint.folder(), name,
+                         head ? "missing, and config.json does not say tie_word_embeddings" : "missing");
     }
     const TensorEntry& entry = location->entry;
     if (entry.shape != shape) {
-      return Broken(location->file, name,
-                    absl::StrCat("shape ", FormatShape(entry.shape), ", but config.json implies ", FormatShape(shape)));
+      return TensorError(
+          location->file, name,
+          absl::StrCat("shape ", FormatShape(entry.shape), ", but config.json implies ", FormatShape(shape)));
     }
     if (!IsFloating(entry.dtype)) {
-      return Broken(location->file, name,
-                    absl::StrCat("dtype ", ToString(entry.dtype), "; supported are F16, BF16, F32 and F64"));
+      return TensorError(location->file, name,
+                         absl::StrCat("dtype ", ToString(entry.dtype), "; supported are F16, BF16, F32 and F64"));
     }
   }
   return absl::OkStatus();

@@ -1,6 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
 #include "storage/checkpoint/checkpoint.h"
+#include "storage/checkpoint/checkpoint_error.h"
 
 namespace besa::storage {
 
@@ -11,15 +12,12 @@ absl::StatusOr<OverlaySource> OverlaySource::Open(ObjectStore& store, const Tens
     ASSIGN_OR_RETURN(const SafetensorsHeader header, ReadSafetensorsHeader(store, file));
     for (const auto& [name, entry] : header.tensors) {
       const auto [found, inserted] = source.replaced_.emplace(name, TensorLocation{file, entry});
-      if (!inserted) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(file.ToString(), ": tensor \"", name, "\" is in ", found->second.file.ToString(), " too"));
-      }
+      if (!inserted) return TensorError(file, name, absl::StrCat("is in ", found->second.file.ToString(), " too"));
       const auto below = base.Find(name);
       if (below.ok() && below->entry.shape != entry.shape) {
-        return absl::InvalidArgumentError(absl::StrCat(file.ToString(), ": tensor \"", name, "\": shape ",
-                                                       FormatShape(entry.shape), ", but it replaces one of ",
-                                                       FormatShape(below->entry.shape)));
+        return TensorError(file, name,
+                           absl::StrCat("shape ", FormatShape(entry.shape), ", but it replaces one of ",
+                                        FormatShape(below->entry.shape)));
       }
     }
   }
