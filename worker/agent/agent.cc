@@ -10,6 +10,11 @@
 #include "worker/agent/persistent_call.h"
 
 namespace besa::worker {
+namespace {
+
+constexpr absl::Duration kQuickAnswer = absl::Milliseconds(200);
+
+}  // namespace
 
 Agent::Agent(AgentOptions options, AgentEnvironment environment, std::unique_ptr<v1::WorkerService::StubInterface> stub,
              TaskRunner& runner, std::shared_ptr<LogTail> log_tail)
@@ -57,7 +62,12 @@ absl::Status Agent::WorkUntilDrained() {
       ASSIGN_OR_RETURN(assignment, client_.Lease(request_id, /*held_leases=*/{}, runner_.cursor(), drain));
       return absl::OkStatus();
     };
+    const absl::Duration asked = environment_.clock.Steady();
     RETURN_IF_ERROR(CallUntilAnswered("asking for work", lease, waiting));
+    if (!assignment && environment_.clock.Steady() - asked < kQuickAnswer) {
+      // A coordinator that is stopping waits for nothing; don't ask it in a loop.
+      environment_.sleeper.SleepFor(kQuickAnswer, drain);
+    }
     if (assignment) RunAttempt(*assignment, AttemptContext{client_, runner_, *log_tail_, MakePatience()});
   }
   return absl::OkStatus();

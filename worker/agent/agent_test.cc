@@ -299,7 +299,7 @@ TEST_F(AgentTest, AFailingTaskSendsItsLastLogLines) {
   runner_.body = [](const v1::Assignment&, const TaskObserver&) -> absl::StatusOr<v1::TaskResult> {
     for (int i = 0; i < 100; ++i) spdlog::info("step {}", i);
     spdlog::warn("odd bytes: \xff");
-    return absl::OutOfRangeError("block 0, self_attn.q_proj: NaN");
+    return ErrorWithInfo(absl::StatusCode::kOutOfRange, "block 0, self_attn.q_proj: NaN", {"BAD_NUMBERS", {}});
   };
   coordinator_.Offer(BlockOf(0));
   StartAgent();

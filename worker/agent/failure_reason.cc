@@ -7,11 +7,12 @@ namespace besa::worker {
 v1::FailureReason FailureReasonOf(const absl::Status& status) {
   if (const auto info = GetErrorInfo(status)) {
     if (info->reason == kInputChanged) return v1::FAILURE_REASON_INPUT_CHANGED;
+    if (info->reason == kBadNumbers) return v1::FAILURE_REASON_BAD_NUMBERS;
     if (info->reason == kStorageFailed) return v1::FAILURE_REASON_STORAGE;
   }
   switch (status.code()) {
     case absl::StatusCode::kOutOfRange:
-      return v1::FAILURE_REASON_BAD_NUMBERS;
+      return v1::FAILURE_REASON_INPUT_CHANGED;
     case absl::StatusCode::kResourceExhausted:
       return v1::FAILURE_REASON_OUT_OF_MEMORY;
     case absl::StatusCode::kUnavailable:

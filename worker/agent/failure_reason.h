@@ -8,10 +8,11 @@ namespace besa::worker {
 
 // Reasons of ErrorInfo that say more than the code.
 inline constexpr char kInputChanged[] = "INPUT_CHANGED";
+inline constexpr char kBadNumbers[] = "BAD_NUMBERS";
 inline constexpr char kStorageFailed[] = "STORAGE_FAILED";
 
 // By ErrorInfo's reason where it is one of the above, else by code, as worker/pruner/pruner.h gives them:
-//   OUT_OF_RANGE        BAD_NUMBERS
+//   OUT_OF_RANGE        INPUT_CHANGED: a file became shorter than its header says
 //   RESOURCE_EXHAUSTED  OUT_OF_MEMORY
 //   UNAVAILABLE         STORAGE
 //   INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED  INVALID_INPUT

@@ -7,7 +7,7 @@ namespace besa::worker {
 namespace {
 
 TEST(FailureReasonTest, FollowsTheCode) {
-  EXPECT_EQ(FailureReasonOf(absl::OutOfRangeError("NaN")), v1::FAILURE_REASON_BAD_NUMBERS);
+  EXPECT_EQ(FailureReasonOf(absl::OutOfRangeError("file: ends before byte 9")), v1::FAILURE_REASON_INPUT_CHANGED);
   EXPECT_EQ(FailureReasonOf(absl::ResourceExhaustedError("block")), v1::FAILURE_REASON_OUT_OF_MEMORY);
   EXPECT_EQ(FailureReasonOf(absl::UnavailableError("s3")), v1::FAILURE_REASON_STORAGE);
   EXPECT_EQ(FailureReasonOf(FieldError("calibration.uri", "x", "y")), v1::FAILURE_REASON_INVALID_INPUT);
@@ -24,6 +24,11 @@ TEST(FailureReasonTest, AFullDiskIsNoLackOfMemory) {
 TEST(FailureReasonTest, ChangedInputsAreTheirOwnReason) {
   EXPECT_EQ(FailureReasonOf(ErrorWithInfo(absl::StatusCode::kFailedPrecondition, "x", {kInputChanged, {}})),
             v1::FAILURE_REASON_INPUT_CHANGED);
+}
+
+TEST(FailureReasonTest, BadNumbersSaySo) {
+  EXPECT_EQ(FailureReasonOf(ErrorWithInfo(absl::StatusCode::kOutOfRange, "block 3: NaN", {kBadNumbers, {}})),
+            v1::FAILURE_REASON_BAD_NUMBERS);
 }
 
 TEST(FailureReasonTest, StoppingIsNoFailureOfTheStore) {

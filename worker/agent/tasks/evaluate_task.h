@@ -1,0 +1,15 @@
+// TASK_KIND_EVALUATE_DENSE and TASK_KIND_EVALUATE_PRUNED: perplexity of the checkpoint, or of what it becomes once the
+// committed blocks take the place of its own.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "besa/v1/worker_service.pb.h"
+#include "worker/agent/task_runner.h"
+#include "worker/agent/tasks/task_environment.h"
+
+namespace besa::worker {
+
+absl::StatusOr<v1::TaskResult> RunEvaluate(const v1::Assignment& assignment, const TaskEnvironment& environment,
+                                           const TaskObserver& observer);
+
+}  // namespace besa::worker

@@ -1,0 +1,157 @@
+#include "worker/agent/tasks/prepare_task.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+#include "spdlog/spdlog.h"
+#include "storage/base/error_info.h"
+#include "storage/base/status_macros.h"
+#include "storage/checkpoint/checkpoint.h"
+#include "worker/agent/tasks/files.h"
+#include "worker/agent/tasks/fingerprint.h"
+#include "worker/agent/tasks/job_options.h"
+#include "worker/agent/tasks/progress.h"
+#include "worker/agent/tasks/stages.h"
+#include "worker/text/token_text.h"
+#include "worker/text/tokenizer.h"
+#include "worker/text/windows.h"
+
+namespace besa::worker {
+namespace {
+
+using storage::Checkpoint;
+using storage::ModelConfig;
+using storage::Uri;
+
+constexpr int64_t kMaxTokenizerBytes = int64_t{256} << 20;
+constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
+
+absl::StatusOr<text::Tokenizer> ReadTokenizer(storage::ObjectStore& store, const Uri& model) {
+  const Uri file = model.Join("tokenizer.json");
+  const auto json = storage::ReadAll(store, file, kMaxTokenizerBytes);
+  if (json.status().code() == absl::StatusCode::kNotFound) {
+    return FieldError("model_uri", absl::StrCat(model.ToString(), " without ", file.ToString()),
+                      "a folder with a tokenizer.json, or texts given as token ids (.safetensors)");
+  }
+  if (!json.ok()) return json.status();
+  return text::Tokenizer::Parse(*json, file.ToString());
+}
+
+// config.json's eos_token_id, the first if there are several; generation needs them all, a separator one.
+absl::StatusOr<std::optional<int32_t>> ReadEndOfText(storage::ObjectStore& store, const Checkpoint& checkpoint) {
+  ASSIGN_OR_RETURN(const std::string text,
+                   storage::ReadAll(store, checkpoint.folder().Join("config.json"), kMaxConfigBytes));
+  const auto config = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object() || !config.contains("eos_token_id")) return std::nullopt;
+  nlohmann::json id = config["eos_token_id"];
+  if (id.is_array() && !id.empty()) id = nlohmann::json(id[0]);
+  if (!id.is_number_integer()) return std::nullopt;
+  const auto value = id.get<int64_t>();
+  if (value < 0 || value >= checkpoint.config().vocab_size) return std::nullopt;
+  return static_cast<int32_t>(value);
+}
+
+absl::Status CheckLength(const std::string& name, int64_t length, const ModelConfig& config) {
+  if (length >= 1 && length <= config.max_position_embeddings) return absl::OkStatus();
+  return FieldError(absl::StrCat(name, ".sequence_length"), absl::StrCat(length),
+                    absl::StrCat("1 to ", config.max_position_embeddings, ", the model's context length"));
+}
+
+// Reads texts with what they share.
+class TextReader {
+ public:
+  TextReader(storage::ObjectStore& store, const Checkpoint& checkpoint, const TaskObserver& observer)
+      : store_(store), checkpoint_(checkpoint), observer_(observer) {}
+
+  absl::StatusOr<text::TokenText> Read(const std::string& name, const std::string& uri) {
+    if (text::NeedsTokenizer(uri) && !tokenizer_) {
+      ASSIGN_OR_RETURN(tokenizer_, ReadTokenizer(store_, checkpoint_.folder()));
+      ASSIGN_OR_RETURN(end_of_text_, ReadEndOfText(store_, checkpoint_));
+    }
+    const text::TextRequest request{
+        .field = absl::StrCat(name, ".uri"),
+        .uri = uri,
+        .vocab_size = checkpoint_.config().vocab_size,
+        .document_separator = end_of_text_,
+        .progress = [this](int64_t done, int64_t total) { return observer_(MakeProgress("tokenize", done, total)); }};
+    auto text = text::ReadTokenText(store_, request, tokenizer_ ? &*tokenizer_ : nullptr);
+    if (text.ok()) spdlog::info("{}: {} tokens in {}", name, text->ids.size(), uri);
+    return text;
+  }
+
+ private:
+  storage::ObjectStore& store_;
+  const Checkpoint& checkpoint_;
+  const TaskObserver& observer_;
+  std::optional<text::Tokenizer> tokenizer_;
+  std::optional<int32_t> end_of_text_;
+};
+
+absl::Status PrepareCalibration(const v1::JobSpec& spec, const Uri& folder, const ModelConfig& config,
+                                const TaskEnvironment& environment, TextReader& reader, v1::TaskResult& result) {
+  const v1::CalibrationSpec& calibration = spec.calibration();
+  RETURN_IF_ERROR(CheckLength("calibration", calibration.sequence_length(), config));
+  ASSIGN_OR_RETURN(const auto text, reader.Read("calibration", calibration.uri()));
+  ASSIGN_OR_RETURN(const auto windows, text::DrawWindows(text,
+                                                         {.name = "calibration",
+                                                          .uri = calibration.uri(),
+                                                          .count = calibration.samples(),
+                                                          .length = calibration.sequence_length()},
+                                                         spec.seed()));
+  RETURN_IF_ERROR(WriteTokens(environment.store, folder, kCalibrationFile, windows, result));
+  v1::PrepareResult& prepare = *result.mutable_prepare();
+  prepare.set_calibration_sha256(text::IdsSha256(windows.ids));
+  prepare.set_calibration_text_tokens(static_cast<int64_t>(text.ids.size()));
+  prepare.set_block_memory_bytes(
+      environment.engine.BlockMemory(config, windows.count, windows.length, BesaOptionsOf(spec), ComputeTypeOf(spec)));
+  return absl::OkStatus();
+}
+
+absl::Status PrepareEvaluation(const v1::JobSpec& spec, const Uri& folder, const ModelConfig& config,
+                               const TaskEnvironment& environment, TextReader& reader, v1::TaskResult& result) {
+  const v1::EvaluationSpec& evaluation = spec.evaluation();
+  RETURN_IF_ERROR(CheckLength("evaluation", evaluation.sequence_length(), config));
+  ASSIGN_OR_RETURN(const auto text, reader.Read("evaluation", evaluation.uri()));
+  ASSIGN_OR_RETURN(const auto windows, text::FirstWindows(text, {.name = "evaluation",
+                                                                 .uri = evaluation.uri(),
+                                                                 .count = evaluation.windows(),
+                                                                 .length = evaluation.sequence_length()}));
+  RETURN_IF_ERROR(WriteTokens(environment.store, folder, kEvaluationFile, windows, result));
+  v1::PrepareResult& prepare = *result.mutable_prepare();
+  prepare.set_evaluation_sha256(text::IdsSha256(windows.ids));
+  prepare.set_evaluation_text_tokens(static_cast<int64_t>(text.ids.size()));
+  prepare.set_evaluation_windows(static_cast<int32_t>(windows.count));
+  prepare.set_evaluation_memory_bytes(environment.engine.EvaluationMemory(config, windows.length, ComputeTypeOf(spec)));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::TaskResult> RunPrepare(const v1::Assignment& assignment, const TaskEnvironment& environment,
+                                          const TaskObserver& observer) {
+  const v1::JobSpec& spec = assignment.spec();
+  ASSIGN_OR_RETURN(const Uri model, Uri::Parse(spec.model_uri(), "model_uri"));
+  ASSIGN_OR_RETURN(const Uri folder, Uri::Parse(assignment.attempt_uri(), "attempt_uri"));
+
+  v1::TaskResult result;
+  const StageTimer timer(environment.clock, "prepare");
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(environment.store, model));
+  // Before the texts are read, so that a text that changes while it is read is noticed by the next task.
+  std::vector<std::string> texts{spec.calibration().uri()};
+  if (spec.has_evaluation()) texts.push_back(spec.evaluation().uri());
+  ASSIGN_OR_RETURN(*result.mutable_prepare()->mutable_inputs(),
+                   FingerprintInputs(environment.store, checkpoint, texts));
+
+  TextReader reader(environment.store, checkpoint, observer);
+  RETURN_IF_ERROR(PrepareCalibration(spec, folder, checkpoint.config(), environment, reader, result));
+  if (spec.has_evaluation()) {
+    RETURN_IF_ERROR(PrepareEvaluation(spec, folder, checkpoint.config(), environment, reader, result));
+  }
+  timer.Stop(result);
+  return result;
+}
+
+}  // namespace besa::worker

@@ -1,0 +1,138 @@
+#include "worker/agent/tasks/prune_task.h"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "spdlog/spdlog.h"
+#include "storage/base/status_macros.h"
+#include "storage/checkpoint/checkpoint.h"
+#include "storage/checkpoint/shard_plan.h"
+#include "worker/agent/tasks/files.h"
+#include "worker/agent/tasks/fingerprint.h"
+#include "worker/agent/tasks/job_options.h"
+#include "worker/agent/tasks/progress.h"
+#include "worker/agent/tasks/stages.h"
+
+namespace besa::worker {
+namespace {
+
+using storage::Checkpoint;
+using storage::DType;
+using storage::HostTensor;
+using storage::Uri;
+
+// "jobs/{job} <tokens_uri>": activations are those of this job's model and of these very token ids. A job's inputs
+// never change (CheckUnchanged), its name has no space.
+std::string StreamKey(const v1::Assignment& assignment) {
+  const std::vector<std::string> name = absl::StrSplit(assignment.lease().task(), '/');
+  return absl::StrCat("jobs/", name.size() > 1 ? name[1] : "", " ", assignment.tokens_uri());
+}
+
+template <typename T>
+HostTensor Vector(std::string name, DType dtype, const std::vector<T>& values) {
+  HostTensor tensor{.name = std::move(name), .dtype = dtype, .shape = {static_cast<int64_t>(values.size())}};
+  tensor.bytes.resize(values.size() * sizeof(T));
+  std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
+  return tensor;
+}
+
+absl::Status WriteShards(std::vector<HostTensor> tensors, int64_t shard_bytes, const Uri& folder,
+                         storage::ObjectStore& store, v1::TaskResult& result) {
+  std::vector<storage::ShardItem> items;
+  for (const HostTensor& tensor : tensors) {
+    items.push_back({tensor.name, static_cast<int64_t>(tensor.bytes.size())});
+  }
+  int number = 0;
+  for (const std::vector<size_t>& file : storage::PlanShards(items, TensorBytesOf(shard_bytes))) {
+    std::vector<HostTensor> shard;
+    for (const size_t index : file) shard.push_back(std::move(tensors[index]));
+    RETURN_IF_ERROR(WriteFile(store, folder, absl::StrFormat("shard-%05d.safetensors", number++), shard, result));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteAllocation(const pruner::BlockPruning& pruning, const std::string& prefix, const Uri& folder,
+                             storage::ObjectStore& store, v1::TaskResult& result) {
+  std::vector<HostTensor> tensors;
+  for (const pruner::LinearAllocation& linear : pruning.linears) {
+    tensors.push_back(Vector(absl::StrCat(prefix, linear.name, ".rate"), DType::kF32, linear.rate));
+    tensors.push_back(Vector(absl::StrCat(prefix, linear.name, ".pruned"), DType::kI32, linear.pruned));
+  }
+  return WriteFile(store, folder, "allocation.safetensors", tensors, result);
+}
+
+void Describe(const pruner::BlockPruning& pruning, int64_t block, const std::string& prefix, v1::BlockResult& result) {
+  result.set_block(static_cast<int32_t>(block));
+  int64_t zeros = 0;
+  int64_t weights = 0;
+  for (const pruner::LinearAllocation& linear : pruning.linears) {
+    v1::LinearResult& described = *result.add_linears();
+    described.set_name(absl::StrCat(prefix, linear.name));
+    described.set_rows(linear.rows);
+    described.set_cols(linear.cols);
+    described.set_zeros(linear.zeros);
+    zeros += linear.zeros;
+    weights += linear.rows * linear.cols;
+  }
+  result.set_zeros(zeros);
+  result.set_weights(weights);
+  *result.mutable_loss() = {pruning.loss.begin(), pruning.loss.end()};
+  *result.mutable_step_sparsity() = {pruning.sparsity.begin(), pruning.sparsity.end()};
+  result.set_skipped_steps(pruning.skipped_steps);
+  result.set_final_loss(pruning.final_loss);
+  result.set_input_sha256(pruning.input_sha256);
+}
+
+}  // namespace
+
+absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const TaskEnvironment& environment,
+                                        const TaskObserver& observer) {
+  storage::ObjectStore& store = environment.store;
+  const v1::JobSpec& spec = assignment.spec();
+  ASSIGN_OR_RETURN(const Uri model, Uri::Parse(spec.model_uri(), "model_uri"));
+  ASSIGN_OR_RETURN(const Uri folder, Uri::Parse(assignment.attempt_uri(), "attempt_uri"));
+  ASSIGN_OR_RETURN(const Uri tokens, Uri::Parse(assignment.tokens_uri(), "tokens_uri"));
+  RETURN_IF_ERROR(CheckUnchanged(store, model, assignment.inputs()));
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(store, model));
+  ASSIGN_OR_RETURN(const pruner::TokenWindows calibration, ReadTokens(store, tokens.Join(kCalibrationFile)));
+
+  pruner::PruneRequest request;
+  request.config = &checkpoint.config();
+  request.dense = &checkpoint;
+  request.block_tensors = checkpoint.BlockTensors(assignment.block());
+  request.stream_key = StreamKey(assignment);
+  request.calibration = &calibration;
+  request.block = assignment.block();
+  request.options = BesaOptionsOf(spec);
+  request.compute = ComputeTypeOf(spec);
+  ASSIGN_OR_RETURN(pruner::BlockPruning pruning, environment.engine.Prune(request, EngineObserver(observer)));
+
+  v1::TaskResult result;
+  AddStages(pruning.stages, result);
+  const StageTimer timer(environment.clock, "write");
+  if (!observer(MakeProgress("write", 0, 1))) return absl::CancelledError("stopped before writing");
+  const std::string prefix = storage::BlockPrefix(assignment.block());
+  RETURN_IF_ERROR(WriteAllocation(pruning, prefix, folder, store, result));
+  Describe(pruning, assignment.block(), prefix, *result.mutable_block());
+  RETURN_IF_ERROR(WriteShards(std::move(pruning.tensors), assignment.shard_bytes(), folder, store, result));
+  timer.Stop(result);
+  const v1::BlockResult& block = result.block();
+  spdlog::info("block {}: {} of {} weights are zero, loss {:.6g}, {} steps ({} skipped)", block.block(), block.zeros(),
+               block.weights(), block.final_loss(), block.loss_size(), block.skipped_steps());
+  return result;
+}
+
+std::optional<v1::Cursor> CursorOf(const pruner::Engine& engine) {
+  const auto [key, block] = engine.Cursor();
+  if (key.empty()) return std::nullopt;
+  v1::Cursor cursor;
+  cursor.set_job(key.substr(0, key.find(' ')));
+  cursor.set_block(static_cast<int32_t>(block));
+  return cursor;
+}
+
+}  // namespace besa::worker

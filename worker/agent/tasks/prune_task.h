@@ -1,0 +1,20 @@
+// TASK_KIND_PRUNE: one block through the pruner, its tensors and allocation into the attempt's folder.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "besa/v1/worker_service.pb.h"
+#include "worker/agent/task_runner.h"
+#include "worker/agent/tasks/task_environment.h"
+
+namespace besa::worker {
+
+absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const TaskEnvironment& environment,
+                                        const TaskObserver& observer);
+
+// Where the engine's activations stand, in the protocol's terms.
+std::optional<v1::Cursor> CursorOf(const pruner::Engine& engine);
+
+}  // namespace besa::worker

@@ -1,0 +1,41 @@
+#include "worker/flags.h"
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+
+namespace besa::worker {
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  app.add_option("--coordinator", flags.coordinator, "host:port of the coordinator")
+      ->envname("BESA_COORDINATOR")
+      ->required();
+  app.add_option("--device", flags.device, "cpu or cuda:N")->capture_default_str();
+  app.add_option("--name", flags.name, "name in the fleet, unique; default: host name and device");
+  app.add_option("--threads", flags.threads, "CPU threads; 0 means all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--memory-limit", flags.memory_limit, "device memory to use at most, like 8GiB; default: all")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true));
+  app.add_option("--allow", flags.allow, "folder that may be read and written (repeatable)")
+      ->required()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--log-level", flags.log_level, "trace, debug, info, warn or error")->capture_default_str();
+  app.add_option("--log-format", flags.log_format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+}
+
+std::string WorkerName(const Flags& flags, const std::string& host) {
+  if (!flags.name.empty()) return absl::StrCat("workers/", flags.name);
+  std::string id = absl::AsciiStrToLower(absl::StrCat(host, "-", flags.device));
+  for (char& c : id) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c))) c = '-';
+  }
+  return absl::StrCat("workers/", id);
+}
+
+}  // namespace besa::worker

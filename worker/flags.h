@@ -1,0 +1,39 @@
+// The command line of besa-worker.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace besa::worker {
+
+struct Flags {
+  // "host:port". Environment: BESA_COORDINATOR.
+  std::string coordinator;
+  // "cpu" or "cuda:N". Never fallen back from.
+  std::string device = "cpu";
+  // Unique in the fleet, without "workers/". Empty: host name and device.
+  std::string name;
+  // CPU threads; 0 means all.
+  int threads = 0;
+  // Bytes of device memory to use at most; 0 means what the device has.
+  uint64_t memory_limit = 0;
+  // Folders that may be read and written; nothing outside them is touched.
+  std::vector<std::string> allow;
+  // "trace", "debug", "info", "warn", "error".
+  std::string log_level = "info";
+  // "text" or "json".
+  std::string log_format = "text";
+};
+
+// Declares the flags; parsing fills in `flags`, which must outlive `app`.
+void AddFlags(CLI::App& app, Flags& flags);
+
+// "workers/{worker}" of these flags: lower-case letters, digits and dashes.
+std::string WorkerName(const Flags& flags, const std::string& host);
+
+}  // namespace besa::worker

@@ -1,0 +1,103 @@
+// besa-worker: wires device, store, tasks and agent together.
+#include <grpcpp/channel.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+#include "spdlog/spdlog.h"
+#include "storage/base/clock.h"
+#include "storage/base/error_info.h"
+#include "storage/base/status_macros.h"
+#include "storage/object/open_store.h"
+#include "worker/agent/agent.h"
+#include "worker/agent/entropy.h"
+#include "worker/agent/logging.h"
+#include "worker/agent/stop_signals.h"
+#include "worker/agent/tasks/engine_task_runner.h"
+#include "worker/flags.h"
+#include "worker/pruner/pruner.h"
+
+namespace besa::worker {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kBadUsage = 2;
+constexpr int kIncompatible = 3;
+
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
+}
+
+v1::Device DeviceOf(const pruner::DeviceInfo& info) {
+  v1::Device device;
+  device.set_id(info.id);
+  device.set_model(info.model);
+  device.set_memory_bytes(info.memory_bytes);
+  device.set_threads(info.threads);
+  return device;
+}
+
+absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) {
+  ASSIGN_OR_RETURN(const auto store, storage::OpenStore({.allowed_prefixes = flags.allow}));
+  ASSIGN_OR_RETURN(const auto engine,
+                   pruner::Engine::Create({.device = flags.device,
+                                           .threads = flags.threads,
+                                           .memory_limit = static_cast<int64_t>(flags.memory_limit)}));
+  EngineTaskRunner runner({.store = *store, .engine = *engine, .clock = Clock::Real()});
+
+  Entropy entropy;
+  const Identity identity{.name = WorkerName(flags, HostName()),
+                          .incarnation = entropy.NewId(),
+                          .version = BESA_VERSION,
+                          .device = DeviceOf(engine->device())};
+  spdlog::info("besa-worker {} {} on {} ({}, {:.1f} GiB, {} threads), coordinator {}", BESA_VERSION, identity.name,
+               identity.device.id(), identity.device.model(),
+               static_cast<double>(identity.device.memory_bytes()) / (1 << 30), identity.device.threads(),
+               flags.coordinator);
+  Agent agent({.identity = identity},
+              {.clock = Clock::Real(),
+               .sleeper = Sleeper::Real(),
+               .uniform = [&entropy] { return entropy.Uniform(); },
+               .new_id = [&entropy] { return entropy.NewId(); }},
+              v1::WorkerService::NewStub(ConnectToCoordinator(flags.coordinator)), runner, log_tail);
+  const StopSignals signals([&agent] { agent.Drain(); });
+  return agent.Run();
+}
+
+int ExitCode(const absl::Status& status) {
+  if (status.ok()) return 0;
+  spdlog::error("{}", std::string(status.message()));
+  const auto info = GetErrorInfo(status);
+  return info && info->reason == "PROTOCOL_VERSION_MISMATCH" ? kIncompatible : kFailed;
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Takes tasks from a besa coordinator and runs them on one device.");
+  app.set_version_flag("--version", "besa-worker " BESA_VERSION);
+  AddFlags(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kBadUsage;
+  }
+  const auto log_tail = std::make_shared<LogTail>();
+  const LogFormat format = flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
+  if (const absl::Status status = SetUpLogging(flags.log_level, format, log_tail); !status.ok()) {
+    spdlog::error("{}", std::string(status.message()));
+    return kBadUsage;
+  }
+  // Before LibTorch and gRPC start their threads.
+  BlockStopSignals();
+  return ExitCode(Work(flags, log_tail));
+}
+
+}  // namespace
+}  // namespace besa::worker
+
+int main(int argc, char** argv) { return besa::worker::Main(argc, argv); }
