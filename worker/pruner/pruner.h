@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "storage/base/clock.h"
 #include "storage/checkpoint/checkpoint.h"
 
 namespace besa::pruner {
@@ -66,6 +67,8 @@ struct EngineOptions {
   int threads = 0;
   // Bytes of memory to use at most; 0 means what the device has. More is refused before it is taken.
   int64_t memory_limit = 0;
+  // Times the stages. Must outlive the engine.
+  const Clock* clock = &Clock::Real();
 };
 
 struct DeviceInfo {

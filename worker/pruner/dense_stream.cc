@@ -1,0 +1,76 @@
+#include "worker/pruner/dense_stream.h"
+
+#include <ATen/ops/from_blob.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "storage/base/status_macros.h"
+#include "worker/pruner/errors.h"
+#include "worker/pruner/tensor_kernels.h"
+
+namespace besa::pruner {
+namespace {
+
+// Enough to fill the device, few enough for a CPU's caches.
+constexpr int64_t kCpuTokens = 1024;
+constexpr int64_t kCudaTokens = 8192;
+
+absl::Status CheckFinite(int64_t block, absl::string_view linear, absl::string_view what, const at::Tensor& x) {
+  const int64_t bad = CountNonFinite(x);
+  if (bad == 0) return absl::OkStatus();
+  return BadNumbers(block, linear, absl::StrCat(bad, " of the values it ", what, " are NaN or infinite"));
+}
+
+}  // namespace
+
+int64_t WalkBatch(int64_t length, at::Device device) {
+  return std::max<int64_t>(1, (device.is_cuda() ? kCudaTokens : kCpuTokens) / length);
+}
+
+absl::Status ForEachBatch(int64_t samples, int64_t batch,
+                          const std::function<absl::Status(int64_t first, int64_t count)>& body) {
+  for (int64_t first = 0; first < samples; first += batch) {
+    RETURN_IF_ERROR(body(first, std::min(batch, samples - first)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<at::Tensor> Embed(const at::Tensor& embedding, const TokenWindows& windows, int64_t first,
+                                 int64_t count) {
+  const int32_t* ids = windows.ids.data() + first * windows.length;
+  const int64_t vocabulary = embedding.size(0);
+  for (int64_t i = 0; i < count * windows.length; ++i) {
+    if (ids[i] < 0 || ids[i] >= vocabulary) {
+      return absl::InvalidArgumentError(absl::StrCat("token id ", ids[i], " of window ", first + i / windows.length,
+                                                     " is not in the vocabulary of ", vocabulary));
+    }
+  }
+  const at::Tensor index =
+      at::from_blob(const_cast<int32_t*>(ids), {count * windows.length}, at::TensorOptions().dtype(at::kInt))
+          .to(embedding.device());
+  return embedding.index_select(0, index).view({count, windows.length, embedding.size(1)});
+}
+
+absl::Status CheckActivations(int64_t block_index, const BlockState& state, const at::Tensor& y) {
+  for (int group = 0; group < kGroups; ++group) {
+    RETURN_IF_ERROR(CheckFinite(block_index, GroupName(Group(group)), "is given", state.inputs[group]));
+  }
+  return CheckFinite(block_index, GroupName(kMlpOut), "leads to", y);
+}
+
+absl::Status WalkBlock(int64_t block_index, const LlamaBlock& block, const BlockWeights& weights, const at::Tensor& x,
+                       const std::function<absl::Status(int64_t)>& step) {
+  return ForEachBatch(x.size(0), WalkBatch(x.size(1), x.device()), [&](int64_t first, int64_t count) -> absl::Status {
+    const at::Tensor input = x.narrow(0, first, count);
+    const at::Tensor y = block.Forward(input, weights, nullptr);
+    if (CountNonFinite(y) > 0) {
+      BlockState state;
+      return CheckActivations(block_index, state, block.Forward(input, weights, &state));
+    }
+    input.copy_(y);
+    return step(first + count);
+  });
+}
+
+}  // namespace besa::pruner

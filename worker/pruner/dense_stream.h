@@ -1,0 +1,54 @@
+// The activations of the dense model between two blocks, walked forward block by block.
+//
+// Every window takes the same path in the same batches, whatever was asked before: activations that were kept are, bit
+// for bit, those that a new walk would give.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/checkpoint/checkpoint.h"
+#include "worker/pruner/llama_block.h"
+#include "worker/pruner/pruner.h"
+
+namespace besa::pruner {
+
+// Windows that go through a block at once: as many as make up a fixed number of tokens, at least one.
+int64_t WalkBatch(int64_t length, at::Device device);
+
+// Calls body(first, count) for each batch, in order, until one fails.
+absl::Status ForEachBatch(int64_t samples, int64_t batch,
+                          const std::function<absl::Status(int64_t first, int64_t count)>& body);
+
+// Embeddings of windows [first, first + count): [count, length, hidden]. INVALID_ARGUMENT for an id that the vocabulary
+// does not have.
+absl::StatusOr<at::Tensor> Embed(const at::Tensor& embedding, const TokenWindows& windows, int64_t first,
+                                 int64_t count);
+
+// Which linear's input or output went bad in this forward pass: BadNumbers of the first one, in the order of
+// computation; OK if all numbers are finite. `state` and `y` as LlamaBlock::Forward leaves them.
+absl::Status CheckActivations(int64_t block_index, const BlockState& state, const at::Tensor& y);
+
+// Replaces x [windows, length, hidden] by the block's output. OUT_OF_RANGE as CheckActivations. After a failure x is
+// neither one nor the other. `step(first window not done)` runs between batches.
+absl::Status WalkBlock(int64_t block_index, const LlamaBlock& block, const BlockWeights& weights, const at::Tensor& x,
+                       const std::function<absl::Status(int64_t)>& step);
+
+// A boundary: which activations, of which model and text.
+struct DenseStream {
+  // Empty: nothing is held.
+  std::string key;
+  // The block whose input this is.
+  int64_t block = 0;
+  // [windows, length, hidden].
+  at::Tensor activations;
+
+  int64_t bytes() const { return activations.defined() ? static_cast<int64_t>(activations.nbytes()) : 0; }
+};
+
+}  // namespace besa::pruner

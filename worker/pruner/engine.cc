@@ -1,0 +1,178 @@
+// Engine: requests checked, memory planned, exceptions caught; the work itself is in prune_block and perplexity.
+#include <ATen/Context.h>
+#include <ATen/Version.h>
+#include <ATen/cuda/CUDAContextLight.h>
+#include <torch/headeronly/version.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/base/error_info.h"
+#include "storage/base/status_macros.h"
+#include "worker/pruner/compute_device.h"
+#include "worker/pruner/errors.h"
+#include "worker/pruner/memory_plan.h"
+#include "worker/pruner/perplexity.h"
+#include "worker/pruner/prune_block.h"
+#include "worker/pruner/pruner.h"
+
+namespace besa::pruner {
+namespace {
+
+absl::Status CheckWindows(const TokenWindows& windows, absl::string_view field, const storage::ModelConfig& config) {
+  if (windows.windows < 1)
+    return FieldError(absl::StrCat(field, ".windows"), absl::StrCat(windows.windows), "at least 1");
+  if (windows.length < 2 || windows.length > config.max_position_embeddings) {
+    return FieldError(absl::StrCat(field, ".length"), absl::StrCat(windows.length),
+                      absl::StrCat("2 to the model's context of ", config.max_position_embeddings, " tokens"));
+  }
+  if (static_cast<int64_t>(windows.ids.size()) != windows.windows * windows.length) {
+    return FieldError(absl::StrCat(field, ".ids"), absl::StrCat(windows.ids.size(), " ids"),
+                      absl::StrCat(windows.windows, " windows of ", windows.length));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOptions(const BesaOptions& options) {
+  if (!(options.sparsity > 0.0 && options.sparsity < 1.0)) {
+    return FieldError("sparsity", absl::StrCat(options.sparsity), "a number between 0 and 1, both excluded");
+  }
+  if (options.batch_size < 0) return FieldError("batch_size", absl::StrCat(options.batch_size), "0 or more");
+  if (options.epochs < 0) return FieldError("epochs", absl::StrCat(options.epochs), "0 or more");
+  if (!(options.d_coef >= 0.0) || std::isinf(options.d_coef)) {
+    return FieldError("d_coef", absl::StrCat(options.d_coef), "0 or more");
+  }
+  if (!(options.prior_sigma >= 0.0) || std::isinf(options.prior_sigma)) {
+    return FieldError("prior_sigma", absl::StrCat(options.prior_sigma), "0 or more");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRequest(const PruneRequest& request) {
+  if (request.config == nullptr || request.dense == nullptr || request.calibration == nullptr) {
+    return absl::InvalidArgumentError("config, dense and calibration must be given");
+  }
+  if (request.block < 0 || request.block >= request.config->num_hidden_layers) {
+    return FieldError("block", absl::StrCat(request.block),
+                      absl::StrCat("0 to ", request.config->num_hidden_layers - 1));
+  }
+  RETURN_IF_ERROR(CheckOptions(request.options));
+  return CheckWindows(*request.calibration, "calibration", *request.config);
+}
+
+class TorchEngine final : public Engine {
+ public:
+  TorchEngine(ComputeDevice device, const Clock& clock) : device_(std::move(device)), clock_(clock) {}
+
+  const DeviceInfo& device() const override { return device_.info(); }
+
+  std::string NumericsClass(std::optional<ComputeType> compute) const override {
+    const bool bfloat16 = device_.TypeFor(compute) == at::kBFloat16;
+    std::string description =
+        absl::StrCat(device_.info().model, "; ", bfloat16 ? "bfloat16" : "float32", "; LibTorch ", TORCH_VERSION);
+    if (device_.device().is_cuda()) {
+      const cudaDeviceProp* properties = at::cuda::getDeviceProperties(device_.device().index());
+      return absl::StrCat("cuda; ", description, "; sm_", properties->major, properties->minor);
+    }
+    return absl::StrCat("cpu; ", description, "; ", at::get_cpu_capability(), "; threads ", device_.info().threads);
+  }
+
+  int64_t BlockMemory(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
+                      std::optional<ComputeType> compute) const override {
+    return PlanPruning(config, samples, length, ResolveOptions(options, config, samples), Plan(compute)).Total();
+  }
+
+  int64_t EvaluationMemory(const storage::ModelConfig& config, int64_t length,
+                           std::optional<ComputeType> compute) const override {
+    return PlanEvaluation(config, EvaluationGroup(length), length, Plan(compute)).Total();
+  }
+
+  absl::StatusOr<BlockPruning> Prune(const PruneRequest& request, const Observer& observer) override {
+    RETURN_IF_ERROR(CheckRequest(request));
+    return CatchExceptions([&]() -> absl::StatusOr<BlockPruning> {
+      device_.Use();
+      // Activations of another model or text are of no use: they go before memory is counted.
+      if (stream_.key != request.stream_key) stream_ = {};
+      const BesaOptions options = ResolveOptions(request.options, *request.config, request.calibration->windows);
+      RETURN_IF_ERROR(CheckMemory(absl::StrCat("block ", request.block),
+                                  PlanPruning(*request.config, request.calibration->windows,
+                                              request.calibration->length, options, Plan(request.compute))));
+      StageReporter reporter(observer, clock_);
+      return PruneBlock(request, device_, stream_, reporter);
+    });
+  }
+
+  std::pair<std::string, int64_t> Cursor() const override { return {stream_.key, stream_.block}; }
+
+  absl::StatusOr<PerplexityResult> Perplexity(const storage::ModelConfig& config, const storage::TensorSource& source,
+                                              const TokenWindows& text, std::optional<ComputeType> compute,
+                                              const Observer& observer) override {
+    RETURN_IF_ERROR(CheckWindows(text, "text", config));
+    return CatchExceptions([&]() -> absl::StatusOr<PerplexityResult> {
+      device_.Use();
+      RETURN_IF_ERROR(CheckEvaluation(config, text, compute));
+      StageReporter reporter(observer, clock_);
+      return MeasurePerplexity(config, source, text, device_.OptionsFor(compute), reporter);
+    });
+  }
+
+  absl::StatusOr<std::vector<float>> Logits(const storage::ModelConfig& config, const storage::TensorSource& source,
+                                            const TokenWindows& text) override {
+    RETURN_IF_ERROR(CheckWindows(text, "text", config));
+    return CatchExceptions([&]() -> absl::StatusOr<std::vector<float>> {
+      device_.Use();
+      RETURN_IF_ERROR(CheckEvaluation(config, text, ComputeType::kFloat32));
+      const Observer nobody;
+      StageReporter reporter(nobody, clock_);
+      std::vector<float> all;
+      all.reserve(static_cast<size_t>(text.windows * text.length * config.vocab_size));
+      RETURN_IF_ERROR(ForEachLogits(config, source, text, device_.OptionsFor(ComputeType::kFloat32), reporter,
+                                    [&](int64_t, const at::Tensor& logits) {
+                                      const at::Tensor host = logits.cpu().contiguous();
+                                      all.insert(all.end(), host.data_ptr<float>(),
+                                                 host.data_ptr<float>() + host.numel());
+                                      return absl::OkStatus();
+                                    }));
+      return all;
+    });
+  }
+
+ private:
+  ComputePlan Plan(std::optional<ComputeType> compute) const {
+    return {.cuda = device_.device().is_cuda(),
+            .compute = device_.TypeFor(compute) == at::kBFloat16 ? ComputeType::kBFloat16 : ComputeType::kFloat32};
+  }
+
+  // The activations that are held count as free: PlanPruning has them among its parts.
+  absl::Status CheckMemory(const std::string& what, const MemoryPlan& plan) const {
+    const int64_t available = device_.AvailableMemory(stream_.bytes());
+    if (plan.Total() <= available) return absl::OkStatus();
+    return NotEnoughMemory(what, plan.Describe(), plan.Total(), available);
+  }
+
+  absl::Status CheckEvaluation(const storage::ModelConfig& config, const TokenWindows& text,
+                               std::optional<ComputeType> compute) {
+    const MemoryPlan plan = PlanEvaluation(config, text.windows, text.length, Plan(compute));
+    // Activations kept for pruning can be made again: they give way.
+    if (plan.Total() + stream_.bytes() > device_.AvailableMemory(stream_.bytes())) stream_ = {};
+    return CheckMemory("evaluation", plan);
+  }
+
+  ComputeDevice device_;
+  const Clock& clock_;
+  DenseStream stream_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options) {
+  return CatchExceptions([&]() -> absl::StatusOr<std::unique_ptr<Engine>> {
+    ASSIGN_OR_RETURN(ComputeDevice device, ComputeDevice::Open(options));
+    device.Use();
+    return std::make_unique<TorchEngine>(std::move(device), *options.clock);
+  });
+}
+
+}  // namespace besa::pruner

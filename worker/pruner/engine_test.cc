@@ -1,0 +1,319 @@
+// The Engine as its users see it, on books-llama-3m.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "storage/base/error_info.h"
+#include "storage/object/open_store.h"
+#include "worker/pruner/pruner.h"
+
+namespace besa::pruner {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Tensors of a checkpoint, some of them replaced.
+class EditedSource final : public storage::TensorSource {
+ public:
+  explicit EditedSource(const storage::TensorSource& base) : base_(base) {}
+
+  absl::StatusOr<storage::TensorLocation> Find(absl::string_view name) const override { return base_.Find(name); }
+  absl::StatusOr<storage::HostTensor> Read(absl::string_view name) const override {
+    const auto edited = edited_.find(std::string(name));
+    return edited == edited_.end() ? base_.Read(name) : edited->second;
+  }
+
+  // bfloat16 elements of a tensor, to be changed.
+  std::span<uint16_t> Edit(const std::string& name) {
+    storage::HostTensor& tensor = edited_[name] = base_.Read(name).value();
+    return {reinterpret_cast<uint16_t*>(tensor.bytes.data()), tensor.bytes.size() / 2};
+  }
+  storage::HostTensor& Replace(const std::string& name) { return edited_[name] = base_.Read(name).value(); }
+
+ private:
+  const storage::TensorSource& base_;
+  std::map<std::string, storage::HostTensor> edited_;
+};
+
+constexpr uint16_t kNaN = 0x7fc0;
+constexpr uint16_t kHuge = 0x7f00;  // 1.7e38.
+
+class EngineTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    storage::StoreOptions options{.allowed_prefixes = {BESA_TEST_DATA}};
+    store_ = storage::OpenStore(options).value();
+    const storage::Uri folder = storage::Uri::Parse(std::string(BESA_TEST_DATA) + "/books-llama-3m").value();
+    checkpoint_ = std::make_unique<storage::Checkpoint>(storage::Checkpoint::Open(*store_, folder).value());
+  }
+  static void TearDownTestSuite() {
+    checkpoint_.reset();
+    store_.reset();
+  }
+
+  static storage::HostTensor Golden(const std::string& name) {
+    const auto uri = storage::Uri::Parse(std::string(BESA_TEST_DATA) + "/golden/forward.safetensors").value();
+    const auto entry = storage::ReadSafetensorsHeader(*store_, uri)->tensors.at(name);
+    storage::HostTensor tensor{.name = name, .dtype = entry.dtype, .shape = entry.shape};
+    tensor.bytes.resize(static_cast<size_t>(entry.size));
+    EXPECT_TRUE(store_->ReadRange(uri, entry.offset, tensor.bytes).ok());
+    return tensor;
+  }
+
+  // Windows of real text.
+  static TokenWindows Text(int64_t windows, int64_t length) {
+    const storage::HostTensor ids = Golden("text_ids");
+    const auto* begin = reinterpret_cast<const int32_t*>(ids.bytes.data());
+    TokenWindows text{.windows = windows, .length = length};
+    for (int64_t i = 0; i < windows; ++i) {
+      const int32_t* window = begin + i * 31 % (ids.shape[0] - length);
+      text.ids.insert(text.ids.end(), window, window + length);
+    }
+    return text;
+  }
+
+  static std::unique_ptr<Engine> NewEngine(const EngineOptions& options = {.device = "cpu", .threads = 1}) {
+    return Engine::Create(options).value();
+  }
+
+  PruneRequest Request(int64_t block, const storage::TensorSource& source = *checkpoint_) const {
+    return {.config = &checkpoint_->config(),
+            .dense = &source,
+            .block_tensors = checkpoint_->BlockTensors(block),
+            .stream_key = "books",
+            .calibration = &calibration_,
+            .block = block};
+  }
+
+  static std::unique_ptr<storage::ObjectStore> store_;
+  static std::unique_ptr<storage::Checkpoint> checkpoint_;
+  const TokenWindows calibration_ = Text(12, 48);
+};
+
+std::unique_ptr<storage::ObjectStore> EngineTest::store_;
+std::unique_ptr<storage::Checkpoint> EngineTest::checkpoint_;
+
+void ExpectSameBits(const BlockPruning& a, const BlockPruning& b) {
+  ASSERT_EQ(a.tensors.size(), b.tensors.size());
+  for (size_t i = 0; i < a.tensors.size(); ++i) EXPECT_EQ(a.tensors[i].bytes, b.tensors[i].bytes) << a.tensors[i].name;
+  EXPECT_EQ(a.loss, b.loss);
+  EXPECT_EQ(a.sparsity, b.sparsity);
+  EXPECT_EQ(a.final_loss, b.final_loss);
+  EXPECT_EQ(a.input_sha256, b.input_sha256);
+  for (size_t i = 0; i < a.linears.size(); ++i) {
+    EXPECT_EQ(a.linears[i].rate, b.linears[i].rate);
+    EXPECT_EQ(a.linears[i].pruned, b.linears[i].pruned);
+  }
+}
+
+TEST_F(EngineTest, LogitsAreHuggingFaces) {
+  const storage::HostTensor ids = Golden("input_ids");
+  TokenWindows text{.windows = 2, .length = 64, .ids = std::vector<int32_t>(128)};
+  std::memcpy(text.ids.data(), ids.bytes.data(), 128 * sizeof(int32_t));
+  const std::vector<float> logits = NewEngine()->Logits(checkpoint_->config(), *checkpoint_, text).value();
+
+  const storage::HostTensor golden = Golden("logits");
+  std::vector<float> expected(golden.bytes.size() / sizeof(float));
+  std::memcpy(expected.data(), golden.bytes.data(), golden.bytes.size());
+  ASSERT_EQ(logits.size(), expected.size());
+  double worst = 0.0;
+  for (size_t i = 0; i < logits.size(); ++i) worst = std::max(worst, std::abs(double{logits[i]} - expected[i]));
+  std::printf("logits within %.1e\n", worst);
+  EXPECT_LT(worst, 1e-4);
+}
+
+TEST_F(EngineTest, PrunesABlockToTheExactSparsity) {
+  const auto engine = NewEngine();
+  std::vector<std::string> stages;
+  std::vector<double> sparsity;
+  const BlockPruning pruning = engine
+                                   ->Prune(Request(1),
+                                           [&](const Progress& progress) {
+                                             if (progress.step == 0) stages.push_back(std::string(progress.stage));
+                                             if (progress.stage == "train" && progress.step > 0) {
+                                               sparsity.push_back(progress.sparsity);
+                                             }
+                                             return true;
+                                           })
+                                   .value();
+  EXPECT_THAT(stages, ElementsAre("load", "walk", "statistics", "train", "write"));
+  // 12 samples: 6 passes make at least 64 steps.
+  EXPECT_EQ(pruning.loss.size(), 72u);
+  EXPECT_EQ(sparsity.size(), 72u);
+  EXPECT_EQ(pruning.skipped_steps, 0);
+  EXPECT_LT(pruning.final_loss, 0.2);
+  EXPECT_EQ(engine->Cursor(), std::make_pair(std::string("books"), int64_t{2}));
+
+  int64_t zeros = 0;
+  int64_t removed = 0;
+  int64_t weights = 0;
+  for (const LinearAllocation& linear : pruning.linears) {
+    zeros += linear.zeros;
+    weights += linear.rows * linear.cols;
+    for (int32_t k : linear.pruned) removed += k;
+  }
+  EXPECT_EQ(removed, weights / 2);
+  EXPECT_EQ(zeros, weights / 2);
+
+  // What is kept is the checkpoint's, bit for bit; what is not is +0; what is no linear is untouched.
+  ASSERT_EQ(pruning.tensors.size(), checkpoint_->BlockTensors(1).size());
+  int64_t changed = 0;
+  for (const storage::HostTensor& tensor : pruning.tensors) {
+    const storage::HostTensor dense = checkpoint_->Read(tensor.name).value();
+    EXPECT_EQ(tensor.dtype, dense.dtype);
+    EXPECT_EQ(tensor.shape, dense.shape);
+    for (size_t i = 0; i + 1 < dense.bytes.size(); i += 2) {
+      uint16_t before = 0;
+      uint16_t after = 0;
+      std::memcpy(&before, dense.bytes.data() + i, 2);
+      std::memcpy(&after, tensor.bytes.data() + i, 2);
+      if (before == after) continue;
+      ASSERT_EQ(after, 0) << tensor.name;
+      ASSERT_EQ(tensor.shape.size(), 2u) << tensor.name;
+      ++changed;
+    }
+  }
+  EXPECT_EQ(changed, weights / 2);
+}
+
+TEST_F(EngineTest, ThePaperPresetKeepsItsOwnCounts) {
+  PruneRequest request = Request(0);
+  request.options = {.preset = Preset::kPaper, .granularity = Granularity::kLayer};
+  const BlockPruning pruning = NewEngine()->Prune(request, nullptr).value();
+  EXPECT_EQ(pruning.loss.size(), 12u);
+  for (const LinearAllocation& linear : pruning.linears) {
+    const std::set<int32_t> counts(linear.pruned.begin(), linear.pruned.end());
+    EXPECT_EQ(counts.size(), 1u) << linear.name;
+    EXPECT_EQ(*counts.begin(), std::floor(linear.cols * double{linear.rate[0]} + 1.0 / 1024)) << linear.name;
+  }
+}
+
+TEST_F(EngineTest, SameInputsGiveTheSameBitsWithOrWithoutACursor) {
+  const auto fresh = NewEngine();
+  const BlockPruning expected = fresh->Prune(Request(3), nullptr).value();
+
+  const auto walking = NewEngine();
+  ASSERT_TRUE(walking->Prune(Request(1), nullptr).ok());
+  EXPECT_EQ(walking->Cursor().second, 2);
+  ExpectSameBits(walking->Prune(Request(3), nullptr).value(), expected);
+  // Backwards: from the embeddings again.
+  ExpectSameBits(walking->Prune(Request(3), nullptr).value(), expected);
+}
+
+TEST_F(EngineTest, ACursorOfAnotherTextIsNotUsed) {
+  const auto engine = NewEngine();
+  ASSERT_TRUE(engine->Prune(Request(1), nullptr).ok());
+  const TokenWindows other = Text(9, 40);
+  PruneRequest request = Request(2);
+  request.calibration = &other;
+  request.stream_key = "other text";
+  const BlockPruning pruning = engine->Prune(request, nullptr).value();
+  ExpectSameBits(NewEngine()->Prune(request, nullptr).value(), pruning);
+}
+
+TEST_F(EngineTest, StopsWhenTheObserverSaysSoAndGoesOnLater) {
+  const auto engine = NewEngine();
+  for (absl::string_view stage : {"load", "walk", "statistics", "train", "write"}) {
+    int calls = 0;
+    const auto result = engine->Prune(Request(2), [&](const Progress& progress) {
+      return progress.stage != stage || progress.step < 1 || ++calls > 1;
+    });
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kCancelled) << stage;
+  }
+  ExpectSameBits(engine->Prune(Request(2), nullptr).value(), NewEngine()->Prune(Request(2), nullptr).value());
+}
+
+TEST_F(EngineTest, BadWeightsAreNamed) {
+  EditedSource source(*checkpoint_);
+  const auto q = source.Edit("model.layers.2.self_attn.q_proj.weight");
+  for (int i = 0; i < 17; ++i) q[static_cast<size_t>(i)] = kNaN;
+  const auto engine = NewEngine();
+  // In the block itself, and in one that is walked through.
+  for (int64_t block : {2, 4}) {
+    const absl::Status status = engine->Prune(Request(block, source), nullptr).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
+    EXPECT_EQ(status.message(), "block 2, self_attn.q_proj: 17 weights are NaN or infinite");
+    EXPECT_EQ(GetErrorInfo(status)->metadata.at("linear"), "self_attn.q_proj");
+  }
+}
+
+TEST_F(EngineTest, BadActivationsAreNamed) {
+  EditedSource source(*checkpoint_);
+  for (uint16_t& weight : source.Edit("model.layers.2.mlp.up_proj.weight")) weight = kHuge;
+  const auto engine = NewEngine();
+  for (int64_t block : {2, 4}) {
+    const absl::Status status = engine->Prune(Request(block, source), nullptr).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("block 2, mlp.down_proj: "));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("values it is given are NaN or infinite"));
+  }
+}
+
+TEST_F(EngineTest, ALyingCheckpointIsRefused) {
+  EditedSource source(*checkpoint_);
+  source.Replace("model.layers.0.mlp.up_proj.weight").shape = {192, 512};
+  const absl::Status status = NewEngine()->Prune(Request(0, source), nullptr).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("model.layers.0.mlp.up_proj.weight: shape [192, 512]"));
+}
+
+TEST_F(EngineTest, TooLittleMemoryIsRefusedWithTheSizes) {
+  const auto engine = NewEngine({.device = "cpu", .threads = 1, .memory_limit = 1 << 20});
+  const absl::Status status = engine->Prune(Request(0), nullptr).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("block 0: needs "));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("1.0 MiB are free"));
+  EXPECT_EQ(engine->Perplexity(checkpoint_->config(), *checkpoint_, calibration_, {}, nullptr).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(EngineTest, SenselessRequestsAreRefused) {
+  const auto engine = NewEngine();
+  PruneRequest request = Request(0);
+  request.options.sparsity = 1.2;
+  EXPECT_THAT(std::string(engine->Prune(request, nullptr).status().message()), HasSubstr("sparsity: 1.2"));
+  request = Request(6);
+  EXPECT_THAT(std::string(engine->Prune(request, nullptr).status().message()), HasSubstr("block: 6"));
+  TokenWindows windows = calibration_;
+  windows.ids[100] = 4096;
+  request = Request(0);
+  request.calibration = &windows;
+  request.stream_key = "bad id";
+  EXPECT_THAT(std::string(engine->Prune(request, nullptr).status().message()),
+              HasSubstr("token id 4096 of window 2 is not in the vocabulary of 4096"));
+  windows.length = 1;
+  EXPECT_THAT(std::string(engine->Prune(request, nullptr).status().message()), HasSubstr("calibration.length: 1"));
+}
+
+TEST_F(EngineTest, ADeviceThatIsNotThereIsNeverReplaced) {
+  EXPECT_EQ(Engine::Create({.device = "tpu"}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Engine::Create({.device = "cuda:99"}).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(EngineTest, NumericsClassNamesWhatResultsDependOn) {
+  const std::string numerics = NewEngine()->NumericsClass({});
+  EXPECT_THAT(numerics, HasSubstr("cpu; "));
+  EXPECT_THAT(numerics, HasSubstr("float32"));
+  EXPECT_THAT(numerics, HasSubstr("threads 1"));
+  EXPECT_NE(numerics, NewEngine()->NumericsClass(ComputeType::kBFloat16));
+}
+
+TEST_F(EngineTest, BFloat16PrunesNearlyAsWell) {
+  PruneRequest request = Request(1);
+  const double float32 = NewEngine()->Prune(request, nullptr)->final_loss;
+  request.compute = ComputeType::kBFloat16;
+  request.stream_key = "bfloat16";
+  const double bfloat16 = NewEngine()->Prune(request, nullptr)->final_loss;
+  std::printf("final loss: float32 %.5f, bfloat16 %.5f\n", float32, bfloat16);
+  EXPECT_NEAR(bfloat16 / float32, 1.0, 0.03);
+}
+
+}  // namespace
+}  // namespace besa::pruner

@@ -1,0 +1,37 @@
+// From tensors in host memory, in a checkpoint's dtype, to tensors on a device in the type that is computed in.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/checkpoint/checkpoint.h"
+#include "worker/pruner/block_weights.h"
+
+namespace besa::pruner {
+
+// `tensor` on the device and in the type of `options`. INVALID_ARGUMENT for another shape or a dtype that is not
+// floating; OUT_OF_RANGE (see BadNumbers) if any element is NaN or infinite, naming it by `block` and `where`.
+absl::StatusOr<at::Tensor> Upload(const storage::HostTensor& tensor, at::IntArrayRef shape, int64_t block,
+                                  absl::string_view where, const at::TensorOptions& options);
+
+// A tensor outside the blocks.
+absl::StatusOr<at::Tensor> LoadTensor(const storage::TensorSource& source, const std::string& name,
+                                      at::IntArrayRef shape, const at::TensorOptions& options);
+
+// Tensors of a block by their names within it ("mlp.up_proj.weight").
+using BlockTensors = std::map<std::string, const storage::HostTensor*, std::less<>>;
+
+// The weights of a block. INVALID_ARGUMENT if one is missing.
+absl::StatusOr<BlockWeights> UploadBlock(const BlockTensors& tensors, const BlockShape& shape, int64_t block,
+                                         const at::TensorOptions& options);
+
+// Reads a block's weights and uploads them, holding one of them in host memory at a time.
+absl::StatusOr<BlockWeights> LoadBlock(const storage::TensorSource& source, const BlockShape& shape, int64_t block,
+                                       const at::TensorOptions& options);
+
+}  // namespace besa::pruner

@@ -1,0 +1,188 @@
+#include "worker/pruner/memory_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "worker/kernels/kernels.h"
+#include "worker/pruner/attention.h"
+#include "worker/pruner/block_shape.h"
+#include "worker/pruner/dense_stream.h"
+#include "worker/pruner/errors.h"
+#include "worker/pruner/prodigy.h"
+
+namespace besa::pruner {
+namespace {
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+// Checkpoints hold at most this many bytes a weight that are worth planning for.
+constexpr int64_t kHostBytes = 4;
+constexpr int64_t kAccumulatorBytes = 4;
+// Logits of one batch, in the type of the model.
+constexpr int64_t kLogitBytes = 64 * kMiB;
+// cuBLAS's workspace and the caching allocator's rounding.
+constexpr int64_t kCudaOverhead = 128 * kMiB;
+// Multiprocessors of the largest card: deterministic FlashAttention keeps one partial sum for each of them.
+constexpr int64_t kMultiprocessors = 144;
+
+// Sizes that the formulas are written in. H, I: hidden and intermediate size; A: query heads times head size; Q: rows
+// of the q/k/v group. Named as in llama_block.cc.
+struct Sizes {
+  Sizes(const storage::ModelConfig& model, int64_t tokens_of_window, const ComputePlan& plan)
+      : config(model), shape(BlockShape::Of(model)), compute(plan), length(tokens_of_window) {}
+
+  int64_t element() const { return compute.compute == ComputeType::kBFloat16 ? 2 : 4; }
+  at::Device device() const { return at::Device(compute.cuda ? at::kCUDA : at::kCPU); }
+  int64_t H() const { return shape.hidden; }
+  int64_t I() const { return shape.intermediate; }
+  int64_t A() const { return shape.heads * shape.head_dim; }
+  int64_t Q() const { return shape.GroupRows(kQkv); }
+
+  int64_t Weights() const { return shape.TotalWeights() * element(); }
+  int64_t Embedding() const { return config.vocab_size * H() * element(); }
+  // A tensor's bytes as read, where host memory is the device's memory.
+  int64_t HostBytes(int64_t weights) const { return compute.cuda ? 0 : weights * kHostBytes; }
+  int64_t LargestLinear() const {
+    int64_t largest = 0;
+    for (Linear linear : kAllLinears) largest = std::max(largest, shape.Rows(linear) * shape.Cols(linear));
+    return largest;
+  }
+  int64_t LargestGroup() const {
+    int64_t largest = 0;
+    for (int group = 0; group < kGroups; ++group) {
+      largest = std::max(largest, shape.GroupRows(Group(group)) * shape.GroupCols(Group(group)));
+    }
+    return largest;
+  }
+
+  AttentionKind attention() const {
+    const at::ScalarType type = compute.compute == ComputeType::kBFloat16 ? at::kBFloat16 : at::kFloat;
+    return ChooseAttention(device(), type, shape.head_dim);
+  }
+  // Bytes a token: scores and what is computed from them, where they are held.
+  int64_t Scores(int64_t copies) const {
+    return attention() == AttentionKind::kExplicit ? copies * shape.heads * length * element() : 0;
+  }
+
+  // Bytes a token while a block's output is computed, nothing kept: the input's norm, residual, and the MLP.
+  int64_t Forward() const {
+    return std::max((2 * H() + 3 * I()) * element(), (H() + Q() + 4 * A()) * element() + Scores(2));
+  }
+  // The same with everything kept for the backward pass.
+  int64_t ForwardKept() const {
+    return (4 * H() + Q() + A() + 3 * I()) * element() + shape.heads * kAccumulatorBytes + Scores(2);
+  }
+  // Bytes a token at the peak of a training step: in the loss, in the MLP's backward pass or in attention's.
+  int64_t Step(int64_t batch) const {
+    const int64_t loss = ForwardKept() + 2 * H() * kAccumulatorBytes;
+    const int64_t mlp = (5 * H() + Q() + A() + 5 * I()) * element() + Scores(1);
+    int64_t attention_backward = (3 * H() + 2 * Q() + 7 * A()) * element() + Scores(3);
+    if (attention() == AttentionKind::kFlashCuda) {
+      attention_backward += (kMultiprocessors / (batch * shape.heads) + 1) * A() * kAccumulatorBytes;
+    }
+    return std::max({loss, mlp, attention_backward});
+  }
+
+  storage::ModelConfig config;
+  BlockShape shape;
+  ComputePlan compute;
+  int64_t length;
+};
+
+const MemoryPlan& Largest(const std::vector<MemoryPlan>& moments) {
+  return *std::max_element(moments.begin(), moments.end(),
+                           [](const MemoryPlan& a, const MemoryPlan& b) { return a.Total() < b.Total(); });
+}
+
+void AddOverhead(const ComputePlan& compute, MemoryPlan& plan) {
+  if (compute.cuda) plan.parts.push_back({"library workspaces", kCudaOverhead});
+}
+
+}  // namespace
+
+int64_t MemoryPlan::Total() const {
+  int64_t total = 0;
+  for (const Part& part : parts) total += part.bytes;
+  return total;
+}
+
+std::string MemoryPlan::Describe() const {
+  std::vector<Part> sorted = parts;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Part& a, const Part& b) { return a.bytes > b.bytes; });
+  return absl::StrJoin(sorted, ", ", [](std::string* out, const Part& part) {
+    absl::StrAppend(out, part.name, " ", FormatBytes(part.bytes));
+  });
+}
+
+int64_t EvaluationGroup(int64_t length) { return std::max<int64_t>(1, (int64_t{1} << 18) / length); }
+
+int64_t LogitTokens(int64_t vocab_size) { return std::clamp<int64_t>(kLogitBytes / (4 * vocab_size), 1, 4096); }
+
+MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
+                       const ComputePlan& compute) {
+  const Sizes sizes(config, length, compute);
+  const int64_t stream = samples * length * sizes.H() * sizes.element();
+  const int64_t walk_tokens = std::min(samples, WalkBatch(length, sizes.device())) * length;
+  const int64_t step_tokens = std::min(samples, options.batch_size) * length;
+  const int64_t weights = sizes.shape.TotalWeights();
+  const int64_t block_as_read = sizes.HostBytes(weights);
+  const int64_t order = 2 * weights;
+  const int64_t rows = sizes.shape.TotalRows();
+  const int64_t groups = options.granularity == Granularity::kRow ? rows : kLinears;
+  // float64: logits, the optimiser's state, and at most six temporaries of a step.
+  const int64_t allocation = groups * kernels::kCandidates * 8 * (1 + Prodigy::kStatesPerParameter + 6) +
+                             rows * kernels::kCandidates * kAccumulatorBytes;
+
+  const MemoryPlan embed = {.parts = {{"activations", stream},
+                                      {"embeddings", sizes.Embedding()},
+                                      {"block as read", block_as_read},
+                                      {"embeddings as read", sizes.HostBytes(config.vocab_size * sizes.H())}}};
+  const MemoryPlan walk = {.parts = {{"activations", stream},
+                                     {"weights", sizes.Weights() + sizes.LargestLinear() * sizes.element()},
+                                     {"block as read", block_as_read},
+                                     {"tensor as read", sizes.HostBytes(sizes.LargestLinear())},
+                                     {"forward pass", walk_tokens * sizes.Forward()}}};
+  const MemoryPlan statistics = {.parts = {{"activations", stream},
+                                           {"reference", stream},
+                                           {"weights", sizes.Weights()},
+                                           {"block as read", block_as_read},
+                                           {"forward pass", walk_tokens * sizes.ForwardKept()}}};
+  const int64_t final_pass = walk_tokens * (sizes.Forward() + 3 * sizes.H() * kAccumulatorBytes);
+  const MemoryPlan train = {
+      .parts = {{"activations", stream},
+                {"reference", stream},
+                {"weights", sizes.Weights()},
+                {"masked weights", sizes.Weights()},
+                {"gradient", sizes.LargestGroup() * sizes.element()},
+                {"order of importance", order},
+                {"allocation", allocation},
+                {"block as read", block_as_read},
+                {"training step", std::max(step_tokens * sizes.Step(options.batch_size), final_pass)}}};
+  MemoryPlan plan = Largest({embed, walk, statistics, train});
+  AddOverhead(compute, plan);
+  return plan;
+}
+
+MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, int64_t length,
+                          const ComputePlan& compute) {
+  const Sizes sizes(config, length, compute);
+  const int64_t group = std::min(windows, EvaluationGroup(length));
+  const int64_t stream = group * length * sizes.H() * sizes.element();
+  const int64_t walk_tokens = std::min(group, WalkBatch(length, sizes.device())) * length;
+  const int64_t embedding_as_read = sizes.HostBytes(config.vocab_size * sizes.H());
+  const MemoryPlan walk = {.parts = {{"activations", stream},
+                                     {"weights", sizes.Weights() + sizes.LargestLinear() * sizes.element()},
+                                     {"tensor as read", sizes.HostBytes(sizes.LargestLinear())},
+                                     {"forward pass", walk_tokens * sizes.Forward()}}};
+  const MemoryPlan load_head = {
+      .parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"head as read", embedding_as_read}}};
+  // In the model's type, in float32, and their logarithms.
+  const int64_t logits = LogitTokens(config.vocab_size) * config.vocab_size * (sizes.element() + 2 * kAccumulatorBytes);
+  const MemoryPlan head = {.parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"logits", logits}}};
+  MemoryPlan plan = Largest({walk, load_head, head});
+  AddOverhead(compute, plan);
+  return plan;
+}
+
+}  // namespace besa::pruner
