@@ -55,6 +55,7 @@ absl::StatusOr<v1::Job> JobWatch::Run(const Handler& handler, std::stop_token st
     if (!environment_.sleeper->Sleep(wait, stop)) {
       return absl::CancelledError(absl::StrCat("stopped watching ", name_));
     }
+    environment_.reconnect();
     // A stream that ended well without a final state has nothing to say after our version, which happens when the job
     // had ended before: ask for a snapshot, which tells how.
     resume_version = status.ok() ? 0 : cursor_.version();

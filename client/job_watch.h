@@ -50,6 +50,8 @@ class JobWatch {
     const Clock* clock;
     Sleeper* sleeper;
     RandomBits random;
+    // Called before each further attempt; see PruneClient.
+    std::function<void()> reconnect;
   };
   struct Handler {
     // One event: never a duplicate, in the order of versions. After a message with `reset` everything before is void.

@@ -119,6 +119,23 @@ TEST_F(JobWatchTest, SurvivesARestartOfTheCoordinator) {
   EXPECT_EQ(resumed_from_.back(), 4);
 }
 
+TEST_F(JobWatchTest, FindsACoordinatorThatWasAwaySoonAfterItIsBack) {
+  Serve({[](int64_t, const WatchWriter& write) {
+    write(JobEvent(MakeJob(v1::JOB_STATE_SUCCEEDED, 5)));
+    return Status::OK;
+  }});
+  server_.Stop();
+  PruneClient client({.target = server_.address()});
+  int outages = 0;
+  const auto job = client.Watch("jobs/j1")->Run({.on_event = [](const v1::WatchJobResponse&) {},
+                                                 .on_outage =
+                                                     [&](const Outage&) {
+                                                       if (++outages == 3) server_.Start();
+                                                     }});
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_LE(outages, 4);
+}
+
 TEST_F(JobWatchTest, ResetReplacesWhatWasSeen) {
   Serve({[](int64_t resume_version, const WatchWriter& write) {
     EXPECT_EQ(resume_version, 900);

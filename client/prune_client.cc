@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "besa/v1/fleet_service.grpc.pb.h"
 #include "besa/v1/prune_service.grpc.pb.h"
@@ -20,9 +21,9 @@ constexpr int kLargestPage = 1000;
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
   grpc::ChannelArguments arguments;
-  // A restarted coordinator is found again within a second or two, at the pace of our own retries.
+  // The pace is that of our own retries.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 100);
   // A watch of a waiting job is silent for long; pings tell a dead connection from a quiet one.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
@@ -30,6 +31,24 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
   // Results of a job with many blocks are larger than gRPC's 4 MiB.
   arguments.SetMaxReceiveMessageSize(-1);
   return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// How long a further attempt waits for a connection that was lost.
+constexpr int64_t kReconnectMicros = 300'000;
+
+// Gives a lost connection the chance to come back. A synchronous call fails at once while there is none, and between
+// calls no thread attends to the channel but gRPC's spare one every five seconds, so that without this a restarted
+// coordinator would be found late.
+void Reconnect(grpc::Channel& channel) {
+  channel.WaitForConnected(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(kReconnectMicros, GPR_TIMESPAN)));
+}
+
+// gRPC's "failed to connect to all addresses; last error: ...: Connection refused" in short.
+absl::string_view Cause(absl::string_view message) {
+  if (!absl::StartsWith(message, "failed to connect to all addresses")) return message;
+  const size_t colon = message.rfind(": ");
+  return colon == absl::string_view::npos ? message : message.substr(colon + 2);
 }
 
 }  // namespace
@@ -56,8 +75,10 @@ struct PruneClient::Impl {
                                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request) const {
     Response response;
-    RETURN_IF_ERROR(RunWithRetries(options.retry, *options.sleeper, options.random,
-                                   [&](int) { return CallOnce(stub, method, request, &response); }));
+    RETURN_IF_ERROR(RunWithRetries(options.retry, *options.sleeper, options.random, [&](int number) {
+      if (number > 1) Reconnect(*channel);
+      return CallOnce(stub, method, request, &response);
+    }));
     return response;
   }
 
@@ -68,7 +89,7 @@ struct PruneClient::Impl {
     return ErrorWithInfo(
         status.code(),
         late ? absl::StrCat("no answer from ", options.target, " within ", absl::FormatDuration(options.deadline))
-             : absl::StrCat("no coordinator at ", options.target, ": ", status.message()),
+             : absl::StrCat("no coordinator at ", options.target, ": ", Cause(status.message())),
         {.reason = kServerUnreachable, .metadata = {{"target", options.target}}});
   }
 
@@ -128,6 +149,7 @@ absl::Status PruneClient::DeleteJob(absl::string_view name) {
   v1::DeleteJobRequest request;
   request.set_name(std::string(name));
   return RunWithRetries(impl_->options.retry, *impl_->options.sleeper, impl_->options.random, [&](int number) {
+    if (number > 1) Reconnect(*impl_->channel);
     google::protobuf::Empty nothing;
     const absl::Status status = impl_->CallOnce(*impl_->prune, &v1::PruneService::Stub::DeleteJob, request, &nothing);
     // An earlier attempt whose answer was lost has deleted it.
@@ -175,7 +197,8 @@ std::unique_ptr<JobWatch> PruneClient::Watch(absl::string_view name, JobWatch::O
                                                           .retry = impl_->options.retry,
                                                           .clock = impl_->options.clock,
                                                           .sleeper = impl_->options.sleeper,
-                                                          .random = impl_->options.random});
+                                                          .random = impl_->options.random,
+                                                          .reconnect = [impl = impl_] { Reconnect(*impl->channel); }});
 }
 
 }  // namespace besa::client

@@ -98,6 +98,7 @@ TEST_F(PruneClientTest, AnAbsentServerIsNamed) {
   server_.Stop();
   const auto job = PruneClient(Options()).GetJob("jobs/j1");
   EXPECT_EQ(job.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(job.status().message(), absl::StrCat("no coordinator at ", server_.address(), ": Connection refused"));
   EXPECT_EQ(GetErrorInfo(job.status())->metadata.at("target"), server_.address());
   EXPECT_EQ(time_.sleeps().size(), 4);
 }

@@ -21,6 +21,12 @@ TEST(LocalPathTest, EverythingElseIsLeftAlone) {
   }
 }
 
+TEST(LocalPathTest, LocalFoldersAreShownAsPaths) {
+  EXPECT_EQ(PlainUri("file:///models/a"), "/models/a");
+  EXPECT_EQ(PlainUri("s3://bucket/a"), "s3://bucket/a");
+  EXPECT_EQ(PlainUri("/models/a"), "/models/a");
+}
+
 TEST(LocalPathTest, NamesAndAddressesMayBeShort) {
   EXPECT_EQ(JobName("j1"), "jobs/j1");
   EXPECT_EQ(JobName("jobs/j1"), "jobs/j1");

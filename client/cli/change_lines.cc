@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/format.h"
+#include "client/cli/local_path.h"
 
 namespace besa::client {
 namespace {
@@ -74,8 +75,8 @@ std::vector<ChangeLine> DescribeChanges(const JobView& before, const JobView& af
   const v1::Job& job = after.job();
   const bool first = before.job().name().empty();
   if (first && !job.name().empty()) {
-    lines.push_back({OneLine(absl::StrCat(job.name(), ": ", job.spec().model_uri(), " -> ", job.spec().output_uri(),
-                                          ", sparsity ", job.spec().sparsity()))});
+    lines.push_back({OneLine(absl::StrCat(job.name(), ": ", PlainUri(job.spec().model_uri()), " -> ",
+                                          PlainUri(job.spec().output_uri()), ", sparsity ", job.spec().sparsity()))});
     lines.push_back({absl::StrCat("state: ", EnumWord(job.state()), ", ", after.blocks_committed(), " of ",
                                   after.blocks_total(), " blocks committed")});
   }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/format.h"
+#include "client/cli/local_path.h"
 
 namespace besa::client {
 namespace {
@@ -32,15 +33,15 @@ std::string Windows(int64_t windows, int64_t length, const char* all) {
 
 void AddSpec(const v1::JobSpec& spec, Facts& facts) {
   const v1::MethodSpec& method = spec.method();
-  facts.emplace_back("model", spec.model_uri());
-  facts.emplace_back("output", spec.output_uri());
+  facts.emplace_back("model", PlainUri(spec.model_uri()));
+  facts.emplace_back("output", PlainUri(spec.output_uri()));
   facts.emplace_back("sparsity", absl::StrCat(spec.sparsity()));
   facts.emplace_back("calibration",
-                     absl::StrCat(spec.calibration().uri(), ", ",
+                     absl::StrCat(PlainUri(spec.calibration().uri()), ", ",
                                   Windows(spec.calibration().samples(), spec.calibration().sequence_length(), "")));
   if (spec.has_evaluation()) {
     facts.emplace_back("evaluation",
-                       absl::StrCat(spec.evaluation().uri(), ", ",
+                       absl::StrCat(PlainUri(spec.evaluation().uri()), ", ",
                                     Windows(spec.evaluation().windows(), spec.evaluation().sequence_length(), "all")));
   }
   std::vector<std::string> parts = {Choice(method.method())};
@@ -109,7 +110,7 @@ std::string JobTable(const v1::ListJobsResponse& jobs) {
   Rows rows = {{"JOB", "STATE", "BLOCKS", "SPARSITY", "CREATED", "NAME", "MODEL"}};
   for (const v1::Job& job : jobs.jobs()) {
     rows.push_back({job.name(), EnumWord(job.state()), Blocks(job.progress()), absl::StrCat(job.spec().sparsity()),
-                    ShowTime(job.create_time()), OneLine(job.spec().display_name()), job.spec().model_uri()});
+                    ShowTime(job.create_time()), OneLine(job.spec().display_name()), PlainUri(job.spec().model_uri())});
   }
   return FormatTable(rows);
 }
@@ -161,7 +162,7 @@ std::string DescribeResult(const v1::Job& job) {
   for (const v1::StageSeconds& stage : result.stages()) {
     rows.push_back({absl::StrCat("seconds, ", stage.stage()), absl::StrFormat("%.1f", stage.seconds())});
   }
-  return absl::StrCat(FormatTable(rows), "output: ", job.spec().output_uri(), "\n");
+  return absl::StrCat(FormatTable(rows), "output: ", PlainUri(job.spec().output_uri()), "\n");
 }
 
 std::string DescribeFailure(const v1::Job& job) {

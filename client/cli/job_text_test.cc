@@ -13,6 +13,7 @@ using testing::Not;
 
 v1::Job Succeeded() {
   v1::Job job = MakeJob(v1::JOB_STATE_SUCCEEDED, 40);
+  job.mutable_spec()->set_output_uri("file:///models/books-besa50");
   v1::JobResult& result = *job.mutable_result();
   result.set_sparsity(0.5);
   result.set_zeros(1'234'567);

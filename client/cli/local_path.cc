@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace besa::client {
 
@@ -14,6 +15,10 @@ std::string AbsoluteUri(absl::string_view text, absl::string_view directory) {
   std::string absolute = path.lexically_normal().string();
   while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();
   return absolute;
+}
+
+std::string PlainUri(absl::string_view uri) {
+  return std::string(absl::StartsWith(uri, "file:///") ? absl::ClippedSubstr(uri, sizeof("file://") - 1) : uri);
 }
 
 std::string JobName(absl::string_view text) {

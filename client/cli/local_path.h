@@ -11,6 +11,9 @@ namespace besa::client {
 // scheme (s3://, file://) stay as they are, and so does an empty text.
 std::string AbsoluteUri(absl::string_view text, absl::string_view directory);
 
+// The other way round, for people: "file:///models/a" becomes "/models/a"; everything else stays.
+std::string PlainUri(absl::string_view uri);
+
 // "j1" becomes "jobs/j1"; "jobs/j1" stays.
 std::string JobName(absl::string_view text);
 
