@@ -1,6 +1,6 @@
 #include "server/scheduler/commit.h"
 
-#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "server/scheduler/check_result.h"
@@ -10,16 +10,18 @@
 namespace besa::server {
 namespace {
 
-bool SameFiles(const v1::TaskResult& a, const v1::TaskResult& b) {
-  return std::equal(a.files().begin(), a.files().end(), b.files().begin(), b.files().end(),
-                    [](const v1::File& x, const v1::File& y) {
-                      return x.path() == y.path() && x.size() == y.size() && x.sha256() == y.sha256();
-                    });
+// The result itself, without what the coordinator adds and how long it took.
+std::string Essence(v1::TaskResult result) {
+  result.clear_attempt();
+  result.clear_attempt_uri();
+  result.clear_stages();
+  return result.SerializeAsString();
 }
 
 bool IsRepetition(const JobRow& job, const TaskRow& row, const Holder& holder, const v1::TaskResult& result) {
   return row.task.state() == v1::TASK_STATE_COMMITTED && row.task.result().attempt() == holder.lease.attempt() &&
-         LeaseId(job.id, row.id, holder.lease.attempt()) == holder.lease.id() && SameFiles(row.task.result(), result);
+         LeaseId(job.id, row.id, holder.lease.attempt()) == holder.lease.id() &&
+         Essence(row.task.result()) == Essence(result);
 }
 
 // From now on it is known how much memory the other tasks need.

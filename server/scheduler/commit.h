@@ -9,8 +9,8 @@
 
 namespace besa::server {
 
-// The first commit of a task wins and is final. Repeating that same commit (attempt and files) returns OK, any other
-// that does not hold the lease ABORTED, and so does a commit to a stopped job, whose lease ends with it.
+// The first commit of a task wins and is final. Repeating that same commit (attempt, files and figures) returns OK, any
+// other that does not hold the lease ABORTED, and so does a commit to a stopped job, whose lease ends with it.
 // INVALID_ARGUMENT if the result does not fit the task; the lease lives on.
 Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& holder, const v1::TaskResult& result,
                         const Context& context);

@@ -45,6 +45,15 @@ TEST(Commit, OfOtherFilesUnderTheSameLeaseIsAborted) {
   EXPECT_TRUE(absl::IsAborted(job.Commit(worker, *prepare, /*variant=*/1)));
 }
 
+TEST(Commit, OfOtherFiguresUnderTheSameLeaseIsAborted) {
+  TestJob job(1);
+  TestWorker worker;
+  const auto evaluation = job.WorkUpTo(worker, "evaluate-dense");
+  ASSERT_TRUE(job.Commit(worker, evaluation).ok());
+  EXPECT_TRUE(job.Commit(worker, evaluation).ok());
+  EXPECT_TRUE(absl::IsAborted(job.Commit(worker, evaluation, /*variant=*/1)));
+}
+
 TEST(Commit, HappensOnceHoweverOftenTheTaskWasExecuted) {
   TestJob job;
   TestWorker a{"workers/a", "a-1"};
