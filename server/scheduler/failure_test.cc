@@ -47,6 +47,17 @@ TEST(Failure, OutOfMemoryIsItsOwnReason) {
   EXPECT_EQ(CountedAttempts(job.task("prepare").task, 1), 1);
 }
 
+TEST(Failure, OfAnyKindIsACancellationInACancelledJob) {
+  TestJob job;
+  TestWorker worker;
+  const auto prepare = job.Lease(worker);
+  ASSERT_TRUE(job.Cancel().ok());
+  ASSERT_TRUE(job.Fail(worker, *prepare, v1::FAILURE_REASON_BAD_NUMBERS).ok());
+  EXPECT_EQ(job.state(), v1::JOB_STATE_CANCELLED);
+  EXPECT_FALSE(job.job().has_error());
+  EXPECT_EQ(job.last_attempt("prepare").outcome(), v1::ATTEMPT_OUTCOME_CANCELLED);
+}
+
 TEST(Failure, RepeatingTheReportIsOkAndChangesNothing) {
   TestJob job;
   TestWorker worker;
