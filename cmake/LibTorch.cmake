@@ -16,5 +16,6 @@ unset(CMAKE_MESSAGE_LOG_LEVEL)
 # besa::torch: what a target that includes LibTorch links.
 add_library(besa_torch INTERFACE)
 add_library(besa::torch ALIAS besa_torch)
-target_link_libraries(besa_torch INTERFACE ${TORCH_LIBRARIES})
+# LibTorch exports a std::filesystem of its own that crashes when others call it; the first library named wins.
+target_link_libraries(besa_torch INTERFACE stdc++ ${TORCH_LIBRARIES})
 target_compile_options(besa_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-shadow>)

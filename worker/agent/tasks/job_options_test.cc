@@ -1,0 +1,45 @@
+#include "worker/agent/tasks/job_options.h"
+
+#include "gtest/gtest.h"
+
+namespace besa::worker {
+namespace {
+
+TEST(JobOptionsTest, EveryFieldArrives) {
+  v1::JobSpec spec;
+  spec.set_sparsity(0.6);
+  v1::MethodSpec& method = *spec.mutable_method();
+  method.set_preset(v1::PRESET_PAPER);
+  method.set_granularity(v1::GRANULARITY_LAYER);
+  method.set_batch_size(2);
+  method.set_epochs(3);
+  method.set_d_coef(5);
+  method.set_prior_sigma(0.1);
+  const pruner::BesaOptions options = BesaOptionsOf(spec);
+  EXPECT_EQ(options.sparsity, 0.6);
+  EXPECT_EQ(options.preset, pruner::Preset::kPaper);
+  EXPECT_EQ(options.granularity, pruner::Granularity::kLayer);
+  EXPECT_EQ(options.batch_size, 2);
+  EXPECT_EQ(options.epochs, 3);
+  EXPECT_EQ(options.d_coef, 5);
+  EXPECT_EQ(options.prior_sigma, 0.1);
+}
+
+TEST(JobOptionsTest, AnEmptySpecIsTheDefault) {
+  const pruner::BesaOptions options = BesaOptionsOf({});
+  EXPECT_EQ(options.preset, pruner::Preset::kDefault);
+  EXPECT_EQ(options.granularity, pruner::Granularity::kRow);
+  EXPECT_EQ(options.batch_size, 0);
+  EXPECT_EQ(ComputeTypeOf({}), std::nullopt);
+}
+
+TEST(JobOptionsTest, ComputeTypeIsPassedOn) {
+  v1::JobSpec spec;
+  spec.mutable_method()->set_compute_type(v1::COMPUTE_TYPE_BFLOAT16);
+  EXPECT_EQ(ComputeTypeOf(spec), pruner::ComputeType::kBFloat16);
+  spec.mutable_method()->set_compute_type(v1::COMPUTE_TYPE_FLOAT32);
+  EXPECT_EQ(ComputeTypeOf(spec), pruner::ComputeType::kFloat32);
+}
+
+}  // namespace
+}  // namespace besa::worker
