@@ -48,7 +48,10 @@ absl::Duration Publisher::RunOnce() {
   if (stopping_) return kIdle;
 
   const auto claimed = coordinator_.ClaimPublishing(options_.id);
-  if (!claimed.ok()) return Failed(claimed.status());
+  if (!claimed.ok()) {
+    spdlog::warn("looking for jobs to publish: {}", std::string(claimed.status().message()));
+    return Failed();
+  }
   if (!claimed->has_value()) return kIdle;
   const PublishingClaim& claim = **claimed;
 
@@ -64,9 +67,10 @@ absl::Duration Publisher::RunOnce() {
     spdlog::info("publishing of {} is left to its next claimant: {}", claim.job_name, std::string(status.message()));
     return kIdle;
   }
+  spdlog::warn("publishing of {} failed: {}", claim.job_name, std::string(status.message()));
   const absl::Status reported = coordinator_.FailPublishing(claim.job_name, claim.claim, PublishingError(status));
   if (!reported.ok()) spdlog::warn("{}: {}", claim.job_name, std::string(reported.message()));
-  return Failed(status);
+  return Failed();
 }
 
 absl::Status Publisher::PublishClaimed(const PublishingClaim& claim) {
@@ -84,8 +88,7 @@ absl::Status Publisher::PublishClaimed(const PublishingClaim& claim) {
   });
 }
 
-absl::Duration Publisher::Failed(const absl::Status& status) {
-  spdlog::warn("publishing failed: {}", std::string(status.message()));
+absl::Duration Publisher::Failed() {
   const absl::Duration pause =
       std::min(options_.first_backoff * std::ldexp(1.0, std::min(failures_in_a_row_, 20)), options_.longest_backoff);
   ++failures_in_a_row_;

@@ -42,7 +42,8 @@ class Publisher {
 
  private:
   absl::Status PublishClaimed(const PublishingClaim& claim);
-  absl::Duration Failed(const absl::Status& status);
+  // Takes note of a failure; the pause after it.
+  absl::Duration Failed();
 
   Coordinator& coordinator_;
   storage::ObjectStore& store_;
