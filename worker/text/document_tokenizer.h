@@ -20,7 +20,7 @@ namespace besa::text {
 // cuts lie depends on the text alone, not on how it arrives. Not thread-safe.
 class DocumentTokenizer {
  public:
-  static constexpr size_t kPieceBytes = size_t{8} << 20;
+  static constexpr size_t kPieceBytes = size_t{1} << 20;
 
   // `tokenizer` and `ids` must outlive it; ids are appended to `ids`.
   DocumentTokenizer(const Tokenizer& tokenizer, std::vector<int32_t>& ids, size_t piece_bytes = kPieceBytes)
