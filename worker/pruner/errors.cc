@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "storage/base/error_info.h"
+#include "storage/base/format_bytes.h"
 
 namespace besa::pruner {
 
@@ -33,13 +34,6 @@ absl::Status NotEnoughMemory(absl::string_view what, absl::string_view parts, in
 }
 
 absl::Status StoppedByObserver() { return absl::CancelledError("stopped by the caller"); }
-
-std::string FormatBytes(int64_t bytes) {
-  const double value = static_cast<double>(bytes);
-  if (bytes < int64_t{1} << 20) return absl::StrFormat("%.1f KiB", value / (1 << 10));
-  if (bytes < int64_t{1} << 30) return absl::StrFormat("%.1f MiB", value / (1 << 20));
-  return absl::StrFormat("%.1f GiB", value / (1 << 30));
-}
 
 absl::Status StatusOfCurrentException() {
   try {

@@ -22,9 +22,6 @@ absl::Status NotEnoughMemory(absl::string_view what, absl::string_view parts, in
 // CANCELLED: the observer said so.
 absl::Status StoppedByObserver();
 
-// "1.5 GiB".
-std::string FormatBytes(int64_t bytes);
-
 // Inside a catch (...) block: the exception as a status. Out of memory is RESOURCE_EXHAUSTED, all else INTERNAL.
 absl::Status StatusOfCurrentException();
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "storage/base/format_bytes.h"
 #include "worker/kernels/kernels.h"
 #include "worker/pruner/attention.h"
 #include "worker/pruner/block_shape.h"
@@ -21,6 +22,8 @@ constexpr int64_t kHostBytes = 4;
 constexpr int64_t kAccumulatorBytes = 4;
 // Logits of one batch, in the type of the model.
 constexpr int64_t kLogitBytes = 64 * kMiB;
+// Norms, rotary tables, token ids, scalars.
+constexpr int64_t kSmallTensors = kMiB;
 // cuBLAS's workspace and the caching allocator's rounding.
 constexpr int64_t kCudaOverhead = 128 * kMiB;
 // Multiprocessors of the largest card: deterministic FlashAttention keeps one partial sum for each of them.
@@ -96,6 +99,7 @@ const MemoryPlan& Largest(const std::vector<MemoryPlan>& moments) {
 }
 
 void AddOverhead(const ComputePlan& compute, MemoryPlan& plan) {
+  plan.parts.push_back({"small tensors", kSmallTensors});
   if (compute.cuda) plan.parts.push_back({"library workspaces", kCudaOverhead});
 }
 
@@ -117,7 +121,9 @@ std::string MemoryPlan::Describe() const {
 
 int64_t EvaluationGroup(int64_t length) { return std::max<int64_t>(1, (int64_t{1} << 18) / length); }
 
-int64_t LogitTokens(int64_t vocab_size) { return std::clamp<int64_t>(kLogitBytes / (4 * vocab_size), 1, 4096); }
+int64_t LogitWindows(int64_t vocab_size, int64_t length) {
+  return std::max<int64_t>(1, kLogitBytes / (4 * vocab_size * length));
+}
 
 MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
                        const ComputePlan& compute) {
@@ -177,8 +183,10 @@ MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, i
                                      {"forward pass", walk_tokens * sizes.Forward()}}};
   const MemoryPlan load_head = {
       .parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"head as read", embedding_as_read}}};
-  // In the model's type, in float32, and their logarithms.
-  const int64_t logits = LogitTokens(config.vocab_size) * config.vocab_size * (sizes.element() + 2 * kAccumulatorBytes);
+  // In float32, their logarithms, and before that in the model's type where it is another.
+  const int64_t logit_bytes = 2 * kAccumulatorBytes + (sizes.element() == kAccumulatorBytes ? 0 : sizes.element());
+  const int64_t logits = std::min(group, LogitWindows(config.vocab_size, length)) * length *
+                         (config.vocab_size * logit_bytes + 2 * sizes.H() * kAccumulatorBytes);
   const MemoryPlan head = {.parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"logits", logits}}};
   MemoryPlan plan = Largest({walk, load_head, head});
   AddOverhead(compute, plan);

@@ -39,7 +39,7 @@ MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, i
 // Windows whose activations are held at once in an evaluation: about 2^18 tokens' worth, at least one.
 int64_t EvaluationGroup(int64_t length);
 
-// Tokens whose logits are computed at once.
-int64_t LogitTokens(int64_t vocab_size);
+// Windows whose logits are computed at once: about 64 MiB's worth, at least one.
+int64_t LogitWindows(int64_t vocab_size, int64_t length);
 
 }  // namespace besa::pruner

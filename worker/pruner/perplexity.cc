@@ -61,7 +61,7 @@ absl::Status ForEachLogits(const storage::ModelConfig& config, const storage::Te
                            const TokenWindows& text, const at::TensorOptions& options, StageReporter& reporter,
                            const std::function<absl::Status(int64_t first, const at::Tensor& logits)>& sink) {
   RETURN_IF_ERROR(reporter.Begin("evaluate", text.windows * config.num_hidden_layers));
-  const int64_t logit_batch = std::max<int64_t>(1, LogitTokens(config.vocab_size) / text.length);
+  const int64_t logit_batch = LogitWindows(config.vocab_size, text.length);
   return ForEachBatch(text.windows, EvaluationGroup(text.length), [&](int64_t first, int64_t count) -> absl::Status {
     ASSIGN_OR_RETURN(const at::Tensor hidden, LastHidden(config, source, text, first, count, options, reporter));
     ASSIGN_OR_RETURN(const at::Tensor norm, LoadTensor(source, "model.norm.weight", {config.hidden_size}, options));

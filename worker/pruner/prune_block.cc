@@ -76,7 +76,6 @@ absl::Status BlockJob::ReadBlock() {
   const int64_t count = static_cast<int64_t>(request_.block_tensors.size());
   RETURN_IF_ERROR(reporter_.Begin("load", count));
   Sha256 hash;
-  const std::string prefix = storage::BlockPrefix(request_.block);
   for (const std::string& name : request_.block_tensors) {
     ASSIGN_OR_RETURN(storage::HostTensor tensor, request_.dense->Read(name));
     hash.Update(tensor.bytes);
@@ -84,12 +83,6 @@ absl::Status BlockJob::ReadBlock() {
     RETURN_IF_ERROR(reporter_.Step(static_cast<int64_t>(result_.tensors.size())));
   }
   result_.input_sha256 = hash.Finish();
-  BlockTensors by_name;
-  for (const storage::HostTensor& tensor : result_.tensors) {
-    absl::string_view name = tensor.name;
-    if (absl::ConsumePrefix(&name, prefix)) by_name[std::string(name)] = &tensor;
-  }
-  ASSIGN_OR_RETURN(dense_, UploadBlock(by_name, shape_, request_.block, tensor_options_));
   return absl::OkStatus();
 }
 
@@ -131,6 +124,13 @@ absl::Status BlockJob::Walk() {
 
 absl::Status BlockJob::TakeStatistics() {
   RETURN_IF_ERROR(reporter_.Begin("statistics", samples()));
+  const std::string prefix = storage::BlockPrefix(request_.block);
+  BlockTensors by_name;
+  for (const storage::HostTensor& tensor : result_.tensors) {
+    absl::string_view name = tensor.name;
+    if (absl::ConsumePrefix(&name, prefix)) by_name[std::string(name)] = &tensor;
+  }
+  ASSIGN_OR_RETURN(dense_, UploadBlock(by_name, shape_, request_.block, tensor_options_));
   reference_ = at::empty_like(stream_.activations);
   InputStatistics statistics(shape_, tensor_options_);
   RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {

@@ -1,0 +1,210 @@
+// The plan against real peaks: what LibTorch's CPU allocator and the tensors as read took at most.
+#include "worker/pruner/memory_plan.h"
+
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+#include <c10/core/impl/alloc_cpu.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <random>
+
+#include "storage/base/format_bytes.h"
+#include "worker/pruner/errors.h"
+
+namespace besa::pruner {
+
+std::atomic<int64_t> taken = 0;
+std::atomic<int64_t> peak = 0;
+
+void Count(int64_t bytes) {
+  const int64_t now = taken += bytes;
+  int64_t before = peak;
+  while (now > before && !peak.compare_exchange_weak(before, now)) {
+  }
+}
+
+namespace {
+
+// LibTorch's own way to allocate, counted.
+class CountingAllocator final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(size_t bytes) override {
+    void* pointer = bytes == 0 ? nullptr : c10::alloc_cpu(bytes);
+    if (pointer != nullptr) Count(static_cast<int64_t>(malloc_usable_size(pointer)));
+    return {pointer, pointer, &CountingAllocator::Free, at::Device(at::kCPU)};
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return &CountingAllocator::Free; }
+  void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
+
+ private:
+  static void Free(void* pointer) {
+    if (pointer == nullptr) return;
+    Count(-static_cast<int64_t>(malloc_usable_size(pointer)));
+    c10::free_cpu(pointer);
+  }
+};
+
+// Bytes that `operation` takes at its peak beyond what was taken before.
+template <typename Operation>
+int64_t PeakOf(const Operation& operation) {
+  static CountingAllocator counting;
+  c10::SetCPUAllocator(&counting, /*priority=*/100);
+  const int64_t before = taken;
+  peak = before;
+  operation();
+  return peak - before;
+}
+
+// A model of random weights, made as they are read.
+class RandomModel final : public storage::TensorSource {
+ public:
+  explicit RandomModel(storage::ModelConfig config) : config_(std::move(config)) {}
+
+  absl::StatusOr<storage::TensorLocation> Find(absl::string_view) const override {
+    return absl::UnimplementedError("no files");
+  }
+  absl::StatusOr<storage::HostTensor> Read(absl::string_view name) const override {
+    storage::HostTensor tensor{.name = std::string(name), .dtype = storage::DType::kF32, .shape = Shape(name)};
+    int64_t elements = 1;
+    for (int64_t size : tensor.shape) elements *= size;
+    tensor.bytes.resize(static_cast<size_t>(elements) * 4);
+    std::minstd_rand random(static_cast<uint32_t>(name.size()));
+    auto* values = reinterpret_cast<float*>(tensor.bytes.data());
+    for (int64_t i = 0; i < elements; ++i) {
+      values[i] = tensor.shape.size() == 1 ? 1.0f : static_cast<float>(random() % 2000) / 20000.0f - 0.05f;
+    }
+    return tensor;
+  }
+
+  std::vector<std::string> BlockTensors(int64_t block) const {
+    const std::string prefix = storage::BlockPrefix(block);
+    std::vector<std::string> names = {prefix + "input_layernorm.weight", prefix + "post_attention_layernorm.weight"};
+    for (const auto& linear : storage::BlockLinears(config_)) names.push_back(prefix + linear.name + ".weight");
+    return names;
+  }
+
+ private:
+  std::vector<int64_t> Shape(absl::string_view name) const {
+    for (const auto& linear : storage::BlockLinears(config_)) {
+      if (std::string(name).find(linear.name) != std::string::npos) return {linear.rows, linear.cols};
+    }
+    if (std::string(name).find("norm") != std::string::npos) return {config_.hidden_size};
+    return {config_.vocab_size, config_.hidden_size};
+  }
+
+  storage::ModelConfig config_;
+};
+
+struct Case {
+  const char* name;
+  storage::ModelConfig config;
+  int64_t samples;
+  int64_t length;
+  BesaOptions options;
+  ComputeType compute = ComputeType::kFloat32;
+};
+
+storage::ModelConfig Config(int64_t hidden, int64_t intermediate, int64_t heads, int64_t kv_heads, int64_t vocab) {
+  return {.architecture = "LlamaForCausalLM",
+          .hidden_size = hidden,
+          .intermediate_size = intermediate,
+          .num_hidden_layers = 2,
+          .num_attention_heads = heads,
+          .num_key_value_heads = kv_heads,
+          .head_dim = hidden / heads,
+          .vocab_size = vocab,
+          .max_position_embeddings = 4096,
+          .rms_norm_eps = 1e-5,
+          .rope_theta = 10000.0,
+          .tie_word_embeddings = true};
+}
+
+class MemoryPlanTest : public testing::TestWithParam<Case> {};
+
+TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
+  const Case& test = GetParam();
+  const RandomModel model(test.config);
+  TokenWindows text{.windows = test.samples, .length = test.length};
+  for (int64_t i = 0; i < text.windows * text.length; ++i) {
+    text.ids.push_back(static_cast<int32_t>(i * 7919 % test.config.vocab_size));
+  }
+  const auto expect = [&](const char* what, const MemoryPlan& plan, int64_t took) {
+    const double ratio = static_cast<double>(plan.Total()) / static_cast<double>(took);
+    std::printf("%s, %s: planned %s, took %s (ratio %.2f): %s\n", test.name, what, FormatBytes(plan.Total()).c_str(),
+                FormatBytes(took).c_str(), ratio, plan.Describe().c_str());
+    EXPECT_GE(ratio, 1.0);
+    EXPECT_LE(ratio, 1.3);
+  };
+  const ComputePlan compute = {.cuda = false, .compute = test.compute};
+  const BesaOptions options = ResolveOptions(test.options, test.config, test.samples);
+  const PruneRequest request = {.config = &test.config,
+                                .dense = &model,
+                                .block_tensors = model.BlockTensors(1),
+                                .stream_key = "random",
+                                .calibration = &text,
+                                .block = 1,
+                                .options = test.options,
+                                .compute = test.compute};
+
+  const auto engine = Engine::Create({.device = "cpu", .threads = 1}).value();
+  const int64_t pruning = PeakOf([&] { EXPECT_EQ(engine->Prune(request, nullptr).status(), absl::OkStatus()); });
+  expect("pruning", PlanPruning(test.config, test.samples, test.length, options, compute), pruning);
+
+  // A fresh engine: without activations of the pruning.
+  const auto fresh = Engine::Create({.device = "cpu", .threads = 1}).value();
+  const int64_t evaluation = PeakOf([&] {
+    EXPECT_EQ(fresh->Perplexity(test.config, model, text, test.compute, nullptr).status(), absl::OkStatus());
+  });
+  expect("evaluation", PlanEvaluation(test.config, test.samples, test.length, compute), evaluation);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, MemoryPlanTest,
+    testing::Values(
+        // Weights dominate.
+        Case{"wide", Config(1024, 2816, 16, 4, 1000), 8, 32, {.batch_size = 1, .epochs = 1}},
+        // Activations do.
+        Case{"many samples", Config(256, 704, 4, 2, 500), 64, 512, {.batch_size = 1, .epochs = 1}},
+        // The training step does.
+        Case{"large batch", Config(256, 704, 4, 2, 500), 16, 512, {.batch_size = 16, .epochs = 1}},
+        // The embeddings do.
+        Case{"large vocabulary", Config(128, 352, 2, 1, 60000), 4, 64, {.batch_size = 1, .epochs = 1}},
+        Case{"bfloat16",
+             Config(512, 1408, 8, 4, 1000),
+             16,
+             256,
+             {.batch_size = 4, .epochs = 1},
+             ComputeType::kBFloat16}),
+    [](const auto& test) {
+      std::string name = test.param.name;
+      std::replace(name.begin(), name.end(), ' ', '_');
+      return name;
+    });
+
+TEST(MemoryPlan, DescribesItsPartsLargestFirst) {
+  const MemoryPlan plan = {.parts = {{"weights", 3 << 20}, {"activations", int64_t{5} << 30}}};
+  EXPECT_EQ(plan.Describe(), "activations 5.0 GiB, weights 3.0 MiB");
+}
+
+}  // namespace
+}  // namespace besa::pruner
+
+// Everything else is counted where it comes from: tensors as read are in the memory of std::vector.
+void* operator new(size_t bytes) {
+  void* pointer = std::malloc(bytes);
+  if (pointer == nullptr) throw std::bad_alloc();
+  besa::pruner::Count(static_cast<int64_t>(malloc_usable_size(pointer)));
+  return pointer;
+}
+void operator delete(void* pointer) noexcept {
+  if (pointer != nullptr) besa::pruner::Count(-static_cast<int64_t>(malloc_usable_size(pointer)));
+  std::free(pointer);
+}
+void operator delete(void* pointer, size_t) noexcept { operator delete(pointer); }

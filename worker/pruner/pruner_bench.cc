@@ -1,0 +1,91 @@
+// Seconds of the pruner's parts on the shapes of the small models, on random weights:
+//   pruner_bench [threads]
+//
+// The yardstick of a training step is its own matrix products, timed alone in the same run.
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randn.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+
+#include "storage/base/clock.h"
+#include "worker/pruner/block_trainer.h"
+#include "worker/pruner/importance.h"
+
+namespace besa::pruner {
+namespace {
+
+// Milliseconds a call: the fastest of several, as others may use the machine too.
+double Milliseconds(const std::function<void()>& body) {
+  body();
+  double best = 1e30;
+  for (int repeat = 0; repeat < 7; ++repeat) {
+    const absl::Duration begin = Clock::Real().Steady();
+    body();
+    best = std::min(best, absl::ToDoubleMilliseconds(Clock::Real().Steady() - begin));
+  }
+  return best;
+}
+
+// The matrix products of one training step and nothing else.
+void MatrixProducts(const BlockWeights& weights, const std::array<at::Tensor, kGroups>& inputs,
+                    const std::array<at::Tensor, kGroups>& gradients) {
+  for (int group = 0; group < kGroups; ++group) {
+    at::mm(inputs[group], weights.groups[group].t());
+    at::mm(gradients[group].t(), inputs[group]);
+    if (group != kQkv) at::mm(gradients[group], weights.groups[group]);
+  }
+}
+
+void Measure(const char* name, const BlockShape& shape, int64_t batch, int64_t length) {
+  const at::TensorOptions options = at::kFloat;
+  BlockWeights weights = BlockWeights::AllocateLinears(shape, options);
+  weights.input_norm = at::ones({shape.hidden}, options);
+  weights.post_attention_norm = at::ones({shape.hidden}, options);
+  for (at::Tensor& group : weights.groups) group.copy_(at::randn(group.sizes(), options)).mul_(0.05);
+  const at::Tensor x = at::randn({batch, length, shape.hidden}, options);
+  const LlamaBlock block(shape, length, options);
+  InputStatistics statistics(shape, options);
+  BlockState state;
+  const at::Tensor reference = block.Forward(x, weights, &state);
+  statistics.Add(state);
+  const auto orders = RankLinears(weights, statistics, batch);
+
+  std::array<at::Tensor, kGroups> gradients;
+  for (int group = 0; group < kGroups; ++group) {
+    gradients[group] = at::randn({batch * length, shape.GroupRows(Group(group))}, options);
+  }
+  const std::array<at::Tensor, kGroups> inputs = state.inputs;
+
+  BlockTrainer trainer(block, weights, orders, {.prior_sigma = 0.08}, 5.0);
+  const double step = Milliseconds([&] { trainer.Step(x, reference); });
+  const double products = Milliseconds([&] { MatrixProducts(weights, inputs, gradients); });
+  const double attention = Milliseconds([&] {
+    AttentionState again = Attention(state.attention.query, state.attention.key, state.attention.value);
+    AttentionBackward(again.output, again);
+  });
+  const double forward = Milliseconds([&] { block.Forward(x, weights, nullptr); });
+  const double rank = Milliseconds([&] { RankLinears(weights, statistics, batch); });
+  std::printf(
+      "%-4s %lld x %lld: step %.2f ms, its matrix products %.2f (ratio %.2f), with attention %.2f (ratio %.2f), "
+      "dense forward %.2f, rank %.2f\n",
+      name, static_cast<long long>(batch), static_cast<long long>(length), step, products, step / products,
+      products + attention, step / (products + attention), forward, rank);
+}
+
+}  // namespace
+}  // namespace besa::pruner
+
+int main(int argc, char** argv) {
+  at::set_num_threads(argc > 1 ? std::atoi(argv[1]) : 1);
+  const besa::pruner::BlockShape small = {192, 512, 3, 1, 64, 1e-5, 10000.0};
+  const besa::pruner::BlockShape medium = {512, 1408, 8, 4, 64, 1e-5, 10000.0};
+  besa::pruner::Measure("3m", small, 2, 256);
+  besa::pruner::Measure("28m", medium, 1, 512);
+  besa::pruner::Measure("28m", medium, 4, 512);
+}

@@ -1,0 +1,92 @@
+// Skipped steps and the error that many of them become.
+#include "worker/pruner/training_run.h"
+
+#include <ATen/core/Tensor.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "worker/pruner/golden.h"
+#include "worker/pruner/importance.h"
+
+namespace besa::pruner {
+namespace {
+
+class TrainingRunTest : public testing::Test {
+ protected:
+  TrainingRunTest()
+      : dense_(SmallBlock(ReadTensors("books-llama-3m/model.safetensors"), 2, at::kFloat)),
+        block_(SmallShape(), 64, at::kFloat) {
+    const Tensors golden = ReadTensors("golden/besa-block.safetensors");
+    x_ = golden.at("x");
+    reference_ = golden.at("reference").clone();
+    InputStatistics statistics(SmallShape(), at::kFloat);
+    BlockState state;
+    block_.Forward(x_, dense_, &state);
+    statistics.Add(state);
+    orders_ = RankLinears(dense_, statistics, x_.size(0));
+    trainer_.emplace(block_, dense_, orders_, AllocationOptions{.prior_sigma = 0.08}, 5.0);
+  }
+
+  // Makes the gradient of the step on this sample NaN.
+  void Spoil(int64_t sample) {
+    reference_.select(0, sample).select(0, 5).select(0, 7).fill_(std::numeric_limits<float>::quiet_NaN());
+  }
+
+  absl::StatusOr<TrainingLog> Train(int64_t epochs) {
+    return TrainAllocation(*trainer_, x_, reference_, {.batch_size = 1, .epochs = epochs}, 2, reporter_);
+  }
+
+  const Observer nobody_;
+  StageReporter reporter_{nobody_, Clock::Real()};
+  BlockWeights dense_;
+  LlamaBlock block_;
+  std::array<at::Tensor, kLinears> orders_;
+  at::Tensor x_;
+  at::Tensor reference_;
+  std::optional<BlockTrainer> trainer_;
+};
+
+TEST_F(TrainingRunTest, AStepWithoutAGradientChangesNothingAndIsCounted) {
+  const TrainingLog all = Train(1).value();
+  EXPECT_EQ(all.skipped_steps, 0);
+  ASSERT_EQ(all.loss.size(), 8u);
+  const at::Tensor without_spoiled = trainer_->allocation().beta().clone();
+
+  // The same eight steps with a ninth, spoiled one among them.
+  BlockTrainer other(block_, dense_, orders_, {.prior_sigma = 0.08}, 5.0);
+  for (int64_t sample = 0; sample < 8; ++sample) {
+    other.Step(x_.narrow(0, sample, 1), reference_.narrow(0, sample, 1));
+    if (sample == 4) {
+      const at::Tensor nan = reference_.narrow(0, 0, 1).mul(std::numeric_limits<float>::quiet_NaN());
+      EXPECT_FALSE(other.Step(x_.narrow(0, 0, 1), nan).finite.all().item<bool>());
+    }
+  }
+  EXPECT_EQ(MaxDifference(other.allocation().beta(), without_spoiled), 0.0);
+}
+
+TEST_F(TrainingRunTest, FewBadStepsAreOnlyCounted) {
+  for (int64_t sample : {1, 2, 3, 4, 6}) Spoil(sample);
+  const TrainingLog log = Train(2).value();
+  EXPECT_EQ(log.skipped_steps, 10);
+  EXPECT_EQ(log.loss.size(), 16u);
+  EXPECT_TRUE(trainer_->allocation().beta().isfinite().all().item<bool>());
+}
+
+TEST_F(TrainingRunTest, FiveInARowFailTheBlock) {
+  for (int64_t sample : {0, 1, 2, 3, 4}) Spoil(sample);
+  const absl::Status status = Train(1).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(status.message(), "block 2, self_attn.q_proj: its gradient was NaN or infinite in 5 steps in a row");
+}
+
+TEST_F(TrainingRunTest, ALastBatchThatIsSmallerIsAStepToo) {
+  EXPECT_EQ(TrainingSteps(8, {.batch_size = 3, .epochs = 2}), 6);
+  const TrainingLog log =
+      TrainAllocation(*trainer_, x_, reference_, {.batch_size = 3, .epochs = 2}, 2, reporter_).value();
+  EXPECT_EQ(log.loss.size(), 6u);
+}
+
+}  // namespace
+}  // namespace besa::pruner
