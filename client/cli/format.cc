@@ -31,18 +31,6 @@ std::string ShowCount(int64_t count) {
   return digits;
 }
 
-std::string ShowBytes(int64_t bytes) {
-  if (bytes < 1024) return absl::StrCat(bytes, " B");
-  double value = static_cast<double>(bytes);
-  const char* unit = "";
-  for (const char* next : {"KiB", "MiB", "GiB", "TiB"}) {
-    if (value < 1024) break;
-    value /= 1024;
-    unit = next;
-  }
-  return absl::StrFormat("%.1f %s", value, unit);
-}
-
 std::string ShowLoss(double loss) { return absl::StrFormat("%.4g", loss); }
 
 std::string ShowSparsity(double sparsity) { return absl::StrFormat("%.4f", sparsity); }

@@ -18,8 +18,6 @@ namespace besa::client {
 std::string ShowDuration(absl::Duration duration);
 // "1,234,567".
 std::string ShowCount(int64_t count);
-// "512 B", "5.4 MiB", "129.0 GiB".
-std::string ShowBytes(int64_t bytes);
 // Four significant digits.
 std::string ShowLoss(double loss);
 // Four decimals.

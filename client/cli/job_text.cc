@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "client/cli/format.h"
 #include "client/cli/local_path.h"
+#include "storage/base/format_bytes.h"
 
 namespace besa::client {
 namespace {
@@ -66,9 +67,9 @@ void AddModel(const v1::ModelSummary& model, Facts& facts) {
                                   ", intermediate ", model.intermediate_size(), ", context ", model.context_length()));
   facts.emplace_back("parameters",
                      absl::StrCat(ShowCount(model.parameters()), " (", ShowCount(model.prunable_parameters()),
-                                  " prunable), ", ShowBytes(model.bytes())));
+                                  " prunable), ", FormatBytes(model.bytes())));
   if (model.block_memory_bytes() > 0) {
-    facts.emplace_back("memory", absl::StrCat(ShowBytes(model.block_memory_bytes()), " to prune a block"));
+    facts.emplace_back("memory", absl::StrCat(FormatBytes(model.block_memory_bytes()), " to prune a block"));
   }
 }
 
@@ -141,7 +142,7 @@ std::string WorkerTable(const v1::ListWorkersResponse& workers) {
   Rows rows = {{"WORKER", "STATE", "DEVICE", "MODEL", "MEMORY", "VERSION", "LAST SEEN", "TASKS"}};
   for (const v1::Worker& worker : workers.workers()) {
     rows.push_back({worker.name(), EnumWord(worker.state()), worker.device().id(), OneLine(worker.device().model()),
-                    ShowBytes(worker.device().memory_bytes()), worker.version(), ShowTime(worker.last_seen_time()),
+                    FormatBytes(worker.device().memory_bytes()), worker.version(), ShowTime(worker.last_seen_time()),
                     worker.tasks().empty() ? "-" : absl::StrJoin(worker.tasks(), " ")});
   }
   return FormatTable(rows);

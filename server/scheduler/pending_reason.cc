@@ -1,10 +1,10 @@
 #include "server/scheduler/pending_reason.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 #include "server/scheduler/job_state.h"
 #include "server/scheduler/plan.h"
+#include "storage/base/format_bytes.h"
 
 namespace besa::server {
 namespace {
@@ -12,8 +12,6 @@ namespace {
 std::string Count(int64_t number, absl::string_view noun) {
   return absl::StrCat(number, " ", noun, number == 1 ? "" : "s");
 }
-
-std::string GiB(int64_t bytes) { return absl::StrFormat("%.1f GiB", static_cast<double>(bytes) / (int64_t{1} << 30)); }
 
 bool FitsSomebody(const TaskRow& task, const FleetSummary& fleet) {
   return fleet.workers > 0 && task.task.memory_bytes() <= fleet.largest_memory_bytes;
@@ -28,8 +26,8 @@ std::string TaskPendingReason(const JobRows& rows, const TaskRow& task, const Fl
   if (task.task.state() != v1::TASK_STATE_PENDING) return "";
   if (fleet.workers == 0) return "no workers are connected";
   if (!FitsSomebody(task, fleet)) {
-    return absl::StrCat("needs ", GiB(task.task.memory_bytes()), " of device memory, the largest worker has ",
-                        GiB(fleet.largest_memory_bytes));
+    return absl::StrCat("needs ", FormatBytes(task.task.memory_bytes()), " of device memory, the largest worker has ",
+                        FormatBytes(fleet.largest_memory_bytes));
   }
   return absl::StrCat("waits for one of ", Count(fleet.workers, "worker"), " to become free");
 }
