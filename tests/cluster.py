@@ -151,9 +151,9 @@ class Cluster:
         self.coordinator.send_signal(signal.SIGKILL)
         self.coordinator.wait()
 
-    def besa(self, *arguments: str, timeout: float = 120) -> Result:
+    def besa(self, *arguments: str, server: str | None = None, timeout: float = 120) -> Result:
         done = subprocess.run(
-            [str(BUILD / "client" / "besa"), "--server", self.address, *arguments],
+            [str(BUILD / "client" / "besa"), "--server", server or self.address, *arguments],
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -161,8 +161,11 @@ class Cluster:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def prune(self, output: str, *extra: str, **overrides) -> Result:
-        """`besa prune` of the small model with few samples; keyword arguments replace the defaults (None: leave out)."""
+    def prune(self, output: str | Path, *extra: str, **overrides) -> Result:
+        """`besa prune` of the small model with few samples; keyword arguments replace the defaults (None: leave out).
+
+        A relative output lies in the cluster's folder.
+        """
         options = {
             "model": MODEL,
             "output": self.folder / output,

@@ -88,7 +88,7 @@ def test_output_folder_not_empty(service):
 
 def test_path_outside_the_allowed_prefixes(service):
     refused(service.prune("out", model="/etc"), 2, "model_uri", "/etc")
-    refused(service.prune("out", output="/var/tmp/besa-outside"), 2, "output_uri", "/var/tmp/besa-outside")
+    refused(service.prune("/var/tmp/besa-outside"), 2, "output_uri", "/var/tmp/besa-outside")
     refused(service.prune("out", model=f"{DATA}/../../../etc"), 2, "model_uri")
 
 
@@ -151,7 +151,7 @@ def test_worker_name_already_in_use_by_a_live_worker_is_told_apart(tmp_path):
 
 
 def test_server_unreachable(service):
-    refused(service.besa("--server", "127.0.0.1:9", "--timeout", "2s", "jobs", "list"), 4, "127.0.0.1:9")
+    refused(service.besa("--timeout", "2s", "jobs", "list", server="127.0.0.1:9"), 4, "127.0.0.1:9")
 
 
 def test_unknown_job(service):
