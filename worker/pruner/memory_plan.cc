@@ -185,8 +185,8 @@ MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, i
       .parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"head as read", embedding_as_read}}};
   // In float32, their logarithms, and before that in the model's type where it is another.
   const int64_t logit_bytes = 2 * kAccumulatorBytes + (sizes.element() == kAccumulatorBytes ? 0 : sizes.element());
-  const int64_t logits = std::min(group, LogitWindows(config.vocab_size, length)) * length *
-                         (config.vocab_size * logit_bytes + 2 * sizes.H() * kAccumulatorBytes);
+  const int64_t logits =
+      std::min(group, LogitWindows(config.vocab_size, length)) * length * config.vocab_size * logit_bytes;
   const MemoryPlan head = {.parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"logits", logits}}};
   MemoryPlan plan = Largest({walk, load_head, head});
   AddOverhead(compute, plan);
