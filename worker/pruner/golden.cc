@@ -3,29 +3,45 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 
-#include <cstring>
-#include <fstream>
-#include <iterator>
-#include <nlohmann/json.hpp>
-#include <vector>
+#include <cstddef>
+#include <span>
+
+#include "storage/object/open_store.h"
+#include "storage/safetensors/safetensors.h"
 
 namespace besa::pruner {
 
+namespace {
+
+at::ScalarType TypeOf(storage::DType dtype) {
+  switch (dtype) {
+    case storage::DType::kF32:
+      return at::kFloat;
+    case storage::DType::kF64:
+      return at::kDouble;
+    case storage::DType::kBF16:
+      return at::kBFloat16;
+    case storage::DType::kI32:
+      return at::kInt;
+    case storage::DType::kI16:
+      return at::kShort;
+    default:
+      TORCH_CHECK(false, "no golden file has ", storage::ToString(dtype));
+  }
+}
+
+}  // namespace
+
 Tensors ReadTensors(const std::string& path) {
-  std::ifstream file(std::string(BESA_TEST_DATA) + "/" + path, std::ios::binary);
-  TORCH_CHECK(file.good(), "cannot read ", path);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  uint64_t n = 0;
-  std::memcpy(&n, bytes.data(), 8);
-  const auto header = nlohmann::json::parse(bytes.substr(8, n));
-  const std::map<std::string, at::ScalarType> types = {{"F32", at::kFloat},     {"F64", at::kDouble},
-                                                       {"BF16", at::kBFloat16}, {"I32", at::kInt},
-                                                       {"I16", at::kShort},     {"U8", at::kByte}};
+  const auto store = storage::OpenStore({.allowed_prefixes = {BESA_TEST_DATA}}).value();
+  const auto uri = storage::Uri::Parse(std::string(BESA_TEST_DATA) + "/" + path).value();
+  const storage::SafetensorsHeader header = storage::ReadSafetensorsHeader(*store, uri).value();
   Tensors tensors;
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") continue;
-    at::Tensor tensor = at::empty(entry["shape"].get<std::vector<int64_t>>(), types.at(entry["dtype"]));
-    std::memcpy(tensor.data_ptr(), bytes.data() + 8 + n + entry["data_offsets"][0].get<uint64_t>(), tensor.nbytes());
+  for (const auto& [name, entry] : header.tensors) {
+    at::Tensor tensor = at::empty(entry.shape, TypeOf(entry.dtype));
+    std::byte* bytes = static_cast<std::byte*>(tensor.data_ptr());
+    const absl::Status read = store->ReadRange(uri, entry.offset, {bytes, static_cast<size_t>(entry.size)});
+    TORCH_CHECK(read.ok(), std::string(read.message()));
     tensors[name] = tensor;
   }
   return tensors;

@@ -12,7 +12,7 @@ namespace besa::pruner {
 // All state lives on the parameters' device and Step never waits for it.
 class Prodigy {
  public:
-  // Trains `parameters` in place. They must be zero, which is where distances are measured from.
+  // Trains `parameters` (contiguous, float64) in place. They must be zero, which is where distances are measured from.
   Prodigy(const at::Tensor& parameters, double d_coef);
 
   // One step. `apply`, a bool scalar on the device: where false, nothing changes at all.
