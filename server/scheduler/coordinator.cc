@@ -122,6 +122,8 @@ absl::StatusOr<WatchPage> Coordinator::EventsSince(absl::string_view name, Watch
         v1::WatchJobResponse& message = page.messages.emplace_back();
         message.set_version(page.next.version);
         *message.mutable_progress() = ShowTask(rows, row, context);
+        // The report may be newer than the rows.
+        *message.mutable_progress()->mutable_progress() = report.progress;
       }
     }
   }
