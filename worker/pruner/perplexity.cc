@@ -69,7 +69,8 @@ absl::Status ForEachLogits(const storage::ModelConfig& config, const storage::Te
     return ForEachBatch(count, logit_batch, [&](int64_t begin, int64_t windows) -> absl::Status {
       const at::Tensor flat = hidden.narrow(0, begin, windows).view({windows * text.length, config.hidden_size});
       const at::Tensor logits = at::mm(RmsNorm(flat, norm, config.rms_norm_eps).output, head.t()).to(at::kFloat);
-      return sink(first + begin, logits.view({windows, text.length, config.vocab_size}));
+      RETURN_IF_ERROR(sink(first + begin, logits.view({windows, text.length, config.vocab_size})));
+      return reporter.Step((first + count) * config.num_hidden_layers);
     });
   });
 }

@@ -103,9 +103,10 @@ absl::Status BlockJob::StartStream() {
 }
 
 absl::Status BlockJob::Walk() {
-  const bool reuse = !request_.stream_key.empty() && stream_.key == request_.stream_key &&
-                     stream_.block <= request_.block && stream_.activations.defined() &&
-                     stream_.activations.scalar_type() == tensor_options_.dtype().toScalarType();
+  const bool reuse =
+      !request_.stream_key.empty() && stream_.key == request_.stream_key && stream_.block <= request_.block &&
+      stream_.activations.defined() && stream_.activations.scalar_type() == tensor_options_.dtype().toScalarType() &&
+      stream_.activations.sizes() == at::IntArrayRef{samples(), request_.calibration->length, shape_.hidden};
   const int64_t from = reuse ? stream_.block : 0;
   RETURN_IF_ERROR(reporter_.Begin("walk", (request_.block - from) * samples()));
   if (!reuse) RETURN_IF_ERROR(StartStream());
