@@ -94,8 +94,6 @@ std::vector<ChangeLine> DescribeChanges(const JobView& before, const JobView& af
     lines.push_back({DescribeCommit(task, number, after.blocks_total())});
   }
   if (!first && job.state() != before.job().state()) lines.push_back({absl::StrCat("state: ", EnumWord(job.state()))});
-  const std::string waiting = WaitingReason(after);
-  if (!waiting.empty() && waiting != WaitingReason(before)) lines.push_back({absl::StrCat("waiting: ", waiting), true});
   return lines;
 }
 

@@ -12,7 +12,7 @@ namespace besa::client {
 
 struct ChangeLine {
   std::string text;
-  // Something went wrong, or waits: worth a line even where bars show the rest.
+  // Something went wrong: worth a line even where bars show the rest.
   bool attention = false;
 };
 

@@ -13,6 +13,8 @@
 namespace besa::client {
 namespace {
 
+constexpr absl::Duration kWaitingLasts = absl::Seconds(3);
+
 std::string OutageLine(const Outage& outage) {
   return OneLine(
       absl::StrCat("connection to the coordinator lost, trying again: ", std::string(outage.error.message())));
@@ -28,9 +30,8 @@ class BarsDisplay : public WatchDisplay {
     const JobView before = state_.view;
     state_.Apply(event, clock_.Now());
     std::string above;
-    // A waiting reason has its own line among the bars.
     for (const ChangeLine& line : DescribeChanges(before, state_.view)) {
-      if (line.attention && line.text.rfind("waiting: ", 0) != 0) absl::StrAppend(&above, line.text, "\n");
+      if (line.attention) absl::StrAppend(&above, line.text, "\n");
     }
     Draw(above);
   }
@@ -81,7 +82,13 @@ class LinesDisplay : public WatchDisplay {
       last_progress_ = clock_.Steady();
       out_ << ProgressLine(state_, clock_.Now()) << "\n";
     }
+    TellWaiting();
     out_ << std::flush;
+  }
+
+  void Tick() override {
+    const std::lock_guard lock(mutex_);
+    TellWaiting();
   }
 
   void OnOutage(const Outage& outage) override {
@@ -91,12 +98,27 @@ class LinesDisplay : public WatchDisplay {
   }
 
  private:
+  void TellWaiting() {
+    const std::string waiting = WaitingReason(state_.view);
+    if (waiting != waiting_) {
+      waiting_ = waiting;
+      waiting_since_ = clock_.Steady();
+      waiting_told_ = waiting.empty();
+    }
+    if (waiting_told_ || clock_.Steady() - waiting_since_ < kWaitingLasts) return;
+    waiting_told_ = true;
+    out_ << "waiting: " << waiting << "\n" << std::flush;
+  }
+
   std::ostream& out_;
   const Clock& clock_;
   const absl::Duration progress_interval_;
   std::mutex mutex_;
   WatchState state_;
   absl::Duration last_progress_ = -absl::InfiniteDuration();
+  std::string waiting_;
+  absl::Duration waiting_since_;
+  bool waiting_told_ = true;
 };
 
 class JsonDisplay : public WatchDisplay {

@@ -25,7 +25,8 @@ class WatchDisplay {
 // Bars that are redrawn in place, `width()` characters wide. Trouble is told in lines above them.
 std::unique_ptr<WatchDisplay> MakeBarsDisplay(std::ostream& out, std::function<int()> width, const Clock& clock);
 
-// One line a change, and a line of progress at most every `progress_interval`.
+// One line a change, a line of progress at most every `progress_interval`, and a line that says why nothing happens
+// once that has lasted: between two tasks every job waits for a moment.
 std::unique_ptr<WatchDisplay> MakeLinesDisplay(std::ostream& out, const Clock& clock,
                                                absl::Duration progress_interval = absl::Seconds(5));
 

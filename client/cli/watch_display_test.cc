@@ -132,7 +132,7 @@ TEST(ChangeLinesTest, AfterAResetNothingIsLeftOut) {
   EXPECT_EQ(lines[6], "state: EVALUATING");
 }
 
-TEST(ChangeLinesTest, FailedAttemptsAndWaitingWantAttention) {
+TEST(ChangeLinesTest, FailedAttemptsWantAttention) {
   JobView before;
   before.Apply(SnapshotEvent(Pruning(1)));
   v1::Task task = MakeBlockTask(3, v1::TASK_STATE_PENDING);
@@ -142,12 +142,10 @@ TEST(ChangeLinesTest, FailedAttemptsAndWaitingWantAttention) {
   attempt.set_outcome(v1::ATTEMPT_OUTCOME_EXPIRED);
   attempt.set_reason(v1::FAILURE_REASON_LOST);
   attempt.set_message("no heartbeat for 30 s");
-  task.set_pending_reason("no worker is free");
   JobView after = before;
   after.Apply(TaskEvent(2, task));
   const auto lines = DescribeChanges(before, after);
-  EXPECT_THAT(Texts(lines), ElementsAre("block 3: attempt 1 on workers/w1 expired (lost): no heartbeat for 30 s",
-                                        "waiting: block 3: no worker is free"));
+  EXPECT_THAT(Texts(lines), ElementsAre("block 3: attempt 1 on workers/w1 expired (lost): no heartbeat for 30 s"));
   EXPECT_TRUE(lines[0].attention);
 }
 
@@ -189,6 +187,24 @@ TEST(LinesDisplayTest, ProgressAtMostEveryFewSeconds) {
             "block 0 of 6; block 0 train 1/64 loss 0.01234\n"
             "block 0 of 6; block 0 train 6/64 loss 0.01234\n"
             "block 0 of 6; block 0 train 11/64 loss 0.01234\n");
+}
+
+TEST(LinesDisplayTest, SaysWhyNothingHappensOnceThatHasLasted) {
+  ManualTime time;
+  std::ostringstream out;
+  const auto display = MakeLinesDisplay(out, time);
+  display->OnEvent(SnapshotEvent(Pruning(1)));
+  out.str("");
+  v1::Task task = MakeBlockTask(3, v1::TASK_STATE_PENDING);
+  task.set_pending_reason("no worker is free");
+  display->OnEvent(TaskEvent(2, task));
+  time.Advance(absl::Seconds(1));
+  display->Tick();
+  EXPECT_EQ(out.str(), "");
+  time.Advance(absl::Seconds(2));
+  display->Tick();
+  display->Tick();
+  EXPECT_EQ(out.str(), "waiting: block 3: no worker is free\n");
 }
 
 TEST(LinesDisplayTest, OneLineAnOutage) {
