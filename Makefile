@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS  ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench verify format clean
+.PHONY: help setup build test demo bench verify tidy format clean
 
 help:   ## show this list
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -23,9 +23,13 @@ demo: build  ## prune a real model through the real service on this machine
 
 bench: build  ## run the benchmarks of docs/benchmarks.md that need no GPU
 	@$(BUILD)/worker/kernels/kernels_bench
+	@$(BUILD)/worker/pruner/pruner_bench
 
 verify: build  ## formats and lints: C++, proto, shell, Python
 	@tests/verify.sh $(BUILD)
+
+tidy: build     ## clang-tidy over every C++ file (about half an hour on two cores)
+	@tests/tidy.sh $(BUILD)
 
 format: setup  ## format all C++ and Python files in place
 	@git ls-files '*.h' '*.cc' '*.cu' '*.cuh' | xargs .deps/venv/bin/clang-format -i
