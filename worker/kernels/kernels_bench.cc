@@ -7,6 +7,7 @@
 #include <functional>
 #include <random>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -81,6 +82,10 @@ void Bench(int64_t rows, int64_t cols) {
 }
 
 int Main() {
+  if (const std::string why = WhyNoGpu(); !why.empty()) {
+    std::printf("kernels_bench measures CUDA kernels: %s\n", why.c_str());
+    return 0;
+  }
   cudaDeviceProp properties = {};
   CheckCuda(cudaGetDeviceProperties(&properties, 0));
   std::printf("%s, bfloat16\n\n| shape | kernel | ms | GB/s |\n|---|---|---|---|\n", properties.name);
