@@ -22,10 +22,11 @@ TokenWindows HeldOutWindows(storage::ObjectStore& store, int64_t windows, int64_
   const text::Tokenizer tokenizer = text::Tokenizer::Parse(json, "tokenizer.json").value();
   const text::TokenText ids =
       text::ReadTokenText(
-          store, {.field = "evaluation.uri", .uri = kData + "/text/held_out.txt.xz", .vocab_size = 4096}, &tokenizer)
+          store, {.field = "evaluations[0].uris", .uris = {kData + "/text/held_out.txt.xz"}, .vocab_size = 4096},
+          &tokenizer)
           .value();
   text::Windows first =
-      text::FirstWindows(ids, {.name = "evaluation", .uri = "held_out.txt.xz", .count = windows, .length = length})
+      text::FirstWindows(ids, {.name = "evaluation", .files = "held_out.txt.xz", .count = windows, .length = length})
           .value();
   return {.windows = first.count, .length = first.length, .ids = std::move(first.ids)};
 }

@@ -50,6 +50,7 @@ absl::Status ReadLine(absl::string_view line, absl::string_view where, std::opti
 
 std::optional<FileType> FileTypeOf(absl::string_view name) {
   if (absl::EndsWith(name, ".safetensors")) return FileType{Format::kTokenIds, Compression::kNone};
+  if (absl::EndsWith(name, ".parquet")) return FileType{Format::kParquet, Compression::kNone};
   FileType type;
   if (absl::ConsumeSuffix(&name, ".gz")) {
     type.compression = Compression::kGzip;
@@ -68,9 +69,10 @@ std::optional<FileType> FileTypeOf(absl::string_view name) {
   return type;
 }
 
-absl::Status ReadPlainText(ByteSource& source, absl::string_view file, DocumentTokenizer& out) {
+absl::Status ReadPlainText(ByteSource& source, absl::string_view file, std::optional<int32_t> separator,
+                           DocumentTokenizer& out) {
   RETURN_IF_ERROR(ForEachPiece(source, file, [&](absl::string_view piece) { return out.Append(piece); }));
-  return out.EndDocument(std::nullopt);
+  return out.EndDocument(separator);
 }
 
 absl::Status ReadJsonLines(ByteSource& source, absl::string_view file, std::optional<int32_t> separator,

@@ -12,7 +12,7 @@
 
 namespace besa::text {
 
-enum class Format { kText, kJsonLines, kTokenIds };
+enum class Format { kText, kJsonLines, kParquet, kTokenIds };
 
 struct FileType {
   Format format = Format::kText;
@@ -23,7 +23,8 @@ struct FileType {
 std::optional<FileType> FileTypeOf(absl::string_view name);
 
 // Feeds `out` with the whole stream as one document.
-absl::Status ReadPlainText(ByteSource& source, absl::string_view file, DocumentTokenizer& out);
+absl::Status ReadPlainText(ByteSource& source, absl::string_view file, std::optional<int32_t> separator,
+                           DocumentTokenizer& out);
 
 // Feeds `out` with the field "text" of each line's object; blank lines are passed over. INVALID_ARGUMENT names file and
 // line. A line may have 64 MiB.

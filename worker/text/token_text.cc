@@ -9,6 +9,7 @@
 #include "storage/safetensors/safetensors.h"
 #include "worker/text/decompress.h"
 #include "worker/text/document_tokenizer.h"
+#include "worker/text/parquet_file.h"
 #include "worker/text/text_file.h"
 
 namespace besa::text {
@@ -18,6 +19,7 @@ using storage::DType;
 
 constexpr char kIdsTensor[] = "input_ids";
 constexpr int64_t kMaxIdsBytes = int64_t{8} << 30;
+constexpr size_t kMaxTokens = size_t{1} << 31;
 
 // Widens ids of one type; what does not fit int32 becomes -1, which no vocabulary has.
 template <typename T>
@@ -54,24 +56,29 @@ absl::StatusOr<TokenText> ReadIds(storage::ObjectStore& store, const storage::Ur
   return text;
 }
 
-absl::StatusOr<TokenText> ReadText(storage::ObjectStore& store, const storage::ObjectInfo& object, FileType type,
-                                   const TextRequest& request, const Tokenizer& tokenizer) {
-  const std::string file = object.uri.ToString();
-  const auto source = Decompress(OpenObject(store, object, request.progress), type.compression, file);
-  TokenText text;
+// One of the files, as the whole request sees it.
+struct File {
+  storage::ObjectInfo object;
+  FileType type;
+  bool last = false;
+  // Of this file's bytes.
+  ReadProgress progress;
+};
+
+absl::Status ReadText(storage::ObjectStore& store, const File& file, std::optional<int32_t> separator,
+                      const Tokenizer& tokenizer, TokenText& text) {
   DocumentTokenizer out(tokenizer, text.ids);
-  if (type.format == Format::kJsonLines) {
-    RETURN_IF_ERROR(ReadJsonLines(*source, file, request.document_separator, out));
-  } else {
-    RETURN_IF_ERROR(ReadPlainText(*source, file, out));
-  }
-  return text;
+  if (file.type.format == Format::kParquet) return ReadParquet(store, file.object, file.progress, separator, out);
+  const std::string name = file.object.uri.ToString();
+  const auto source = Decompress(OpenObject(store, file.object, file.progress), file.type.compression, name);
+  if (file.type.format == Format::kJsonLines) return ReadJsonLines(*source, name, separator, out);
+  return ReadPlainText(*source, name, file.last ? std::nullopt : separator, out);
 }
 
-absl::Status CheckVocabulary(const TokenText& text, const TextRequest& request) {
-  for (size_t i = 0; i < text.ids.size(); ++i) {
+absl::Status CheckVocabulary(const TokenText& text, size_t begin, const std::string& uri, const TextRequest& request) {
+  for (size_t i = begin; i < text.ids.size(); ++i) {
     if (text.ids[i] < 0 || text.ids[i] >= request.vocab_size) {
-      return FieldError(request.field, absl::StrCat(request.uri, " (token ", i, " has id ", text.ids[i], ")"),
+      return FieldError(request.field, absl::StrCat(uri, " (token ", i - begin, " has id ", text.ids[i], ")"),
                         absl::StrCat("ids from 0 to ", request.vocab_size - 1, ", the model's vocabulary"));
     }
   }
@@ -79,24 +86,53 @@ absl::Status CheckVocabulary(const TokenText& text, const TextRequest& request) 
 }
 
 // Names the field in what went wrong with the content of its file.
-absl::Status NameField(const absl::Status& status, const TextRequest& request) {
-  if (status.code() == absl::StatusCode::kNotFound) {
-    return FieldError(request.field, request.uri, "a file that exists");
-  }
+absl::Status NameField(const absl::Status& status, const std::string& uri, const TextRequest& request) {
+  if (status.code() == absl::StatusCode::kNotFound) return FieldError(request.field, uri, "a file that exists");
   if (status.code() != absl::StatusCode::kInvalidArgument) return status;
   ErrorInfo info = GetErrorInfo(status).value_or(ErrorInfo{"FIELD_INVALID", {}});
   if (!info.metadata.try_emplace("field", request.field).second) return status;
-  info.metadata.emplace("value", request.uri);
+  info.metadata.emplace("value", uri);
   return ErrorWithInfo(status.code(), absl::StrCat(request.field, ": ", status.message()), std::move(info));
 }
 
-absl::StatusOr<TokenText> ReadFile(storage::ObjectStore& store, const TextRequest& request, FileType type,
-                                   const Tokenizer* tokenizer) {
-  ASSIGN_OR_RETURN(const auto uri, storage::Uri::Parse(request.uri, request.field));
-  ASSIGN_OR_RETURN(const auto object, store.Stat(uri));
-  if (type.format == Format::kTokenIds) return ReadIds(store, uri, request.field);
-  if (tokenizer == nullptr) return absl::InternalError(absl::StrCat("no tokenizer for ", request.uri));
-  return ReadText(store, object, type, request, *tokenizer);
+absl::StatusOr<File> OpenFile(storage::ObjectStore& store, const std::string& uri, const std::string& field) {
+  const auto type = FileTypeOf(uri);
+  if (!type) {
+    return FieldError(field, uri,
+                      "a file ending in .txt or .jsonl, plain or .gz, .xz, .zst, or in .parquet or .safetensors");
+  }
+  ASSIGN_OR_RETURN(const auto parsed, storage::Uri::Parse(uri, field));
+  ASSIGN_OR_RETURN(auto object, store.Stat(parsed));
+  return File{.object = std::move(object), .type = *type};
+}
+
+// Appends a file's ids to `text`.
+absl::Status AppendFile(storage::ObjectStore& store, const File& file, const TextRequest& request,
+                        const Tokenizer* tokenizer, TokenText& text) {
+  const std::string uri = file.object.uri.ToString();
+  const size_t begin = text.ids.size();
+  const bool first = begin == 0 && !text.row_length;
+  if (file.type.format == Format::kTokenIds) {
+    ASSIGN_OR_RETURN(TokenText ids, ReadIds(store, file.object.uri, request.field));
+    if (!first && ids.row_length != text.row_length) {
+      return FieldError(request.field, absl::StrCat(uri, " (rows of ", *ids.row_length, " ids)"),
+                        text.row_length ? absl::StrCat("rows of ", *text.row_length, " ids, as in the files before")
+                                        : "text, as in the files before");
+    }
+    text.row_length = ids.row_length;
+    text.ids.insert(text.ids.end(), ids.ids.begin(), ids.ids.end());
+  } else if (text.row_length) {
+    return FieldError(request.field, absl::StrCat(uri, " (text)"), "token ids, as in the files before");
+  } else if (tokenizer == nullptr) {
+    return absl::InternalError(absl::StrCat("no tokenizer for ", uri));
+  } else {
+    RETURN_IF_ERROR(ReadText(store, file, request.document_separator, *tokenizer, text));
+  }
+  if (text.ids.size() > kMaxTokens) {
+    return FieldError(request.field, absl::StrCat(uri, " and the files before (", text.ids.size(), " tokens)"),
+                      absl::StrCat("at most ", kMaxTokens, " tokens"));
+  }
+  return CheckVocabulary(text, begin, uri, request);
 }
 
 }  // namespace
@@ -108,15 +144,35 @@ bool NeedsTokenizer(absl::string_view uri) {
 
 absl::StatusOr<TokenText> ReadTokenText(storage::ObjectStore& store, const TextRequest& request,
                                         const Tokenizer* tokenizer) {
-  const auto type = FileTypeOf(request.uri);
-  if (!type) {
-    return FieldError(request.field, request.uri,
-                      "a file ending in .txt or .jsonl, plain or .gz, .xz, .zst, or in .safetensors");
+  std::vector<File> files;
+  int64_t total = 0;
+  for (const std::string& uri : request.uris) {
+    auto file = OpenFile(store, uri, request.field);
+    if (!file.ok()) return NameField(file.status(), uri, request);
+    total += file->object.size;
+    files.push_back(*std::move(file));
   }
-  auto text = ReadFile(store, request, *type, tokenizer);
-  if (!text.ok()) return NameField(text.status(), request);
-  RETURN_IF_ERROR(CheckVocabulary(*text, request));
+  TokenText text;
+  int64_t before = 0;
+  for (size_t i = 0; i < files.size(); ++i) {
+    File& file = files[i];
+    file.last = i + 1 == files.size();
+    if (request.progress) {
+      file.progress = [&request, before, total](int64_t done, int64_t) {
+        return request.progress(before + done, total);
+      };
+    }
+    const absl::Status status = AppendFile(store, file, request, tokenizer, text);
+    if (!status.ok()) return NameField(status, request.uris[i], request);
+    before += file.object.size;
+  }
   return text;
+}
+
+std::string DescribeFiles(const std::vector<std::string>& uris) {
+  if (uris.empty()) return "no file";
+  if (uris.size() == 1) return uris.front();
+  return absl::StrCat(uris.front(), " and ", uris.size() - 1, " more");
 }
 
 }  // namespace besa::text

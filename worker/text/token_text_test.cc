@@ -49,14 +49,16 @@ class TokenTextTest : public ::testing::Test {
     return absl::StrCat(folder_, "/ids.safetensors");
   }
 
-  absl::StatusOr<TokenText> Read(const std::string& uri) {
-    return ReadTokenText(*store_, {.field = "calibration.uri", .uri = uri, .vocab_size = 4096, .document_separator = 0},
+  absl::StatusOr<TokenText> Read(const std::string& uri) { return ReadAll({uri}); }
+  absl::StatusOr<TokenText> ReadAll(const std::vector<std::string>& uris) {
+    return ReadTokenText(*store_,
+                         {.field = "calibration.uris", .uris = uris, .vocab_size = 4096, .document_separator = 0},
                          &*tokenizer_);
   }
 
   void ExpectFieldError(const absl::Status& status, const std::string& part) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
-    EXPECT_EQ(GetErrorInfo(status).value_or(ErrorInfo{}).metadata["field"], "calibration.uri") << status;
+    EXPECT_EQ(GetErrorInfo(status).value_or(ErrorInfo{}).metadata["field"], "calibration.uris") << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(part));
   }
 
@@ -88,8 +90,8 @@ TEST_F(TokenTextTest, TheGoldenTextHasTheGoldenIds) {
 
 TEST_F(TokenTextTest, ReadsCompressedTextWithProgress) {
   int64_t last = 0;
-  TextRequest request{.field = "evaluation.uri",
-                      .uri = BESA_TEST_DATA "/text/held_out.txt.xz",
+  TextRequest request{.field = "evaluations[0].uris",
+                      .uris = {BESA_TEST_DATA "/text/held_out.txt.xz"},
                       .vocab_size = 4096,
                       .progress = [&](int64_t done, int64_t total) {
                         EXPECT_GT(done, last);
@@ -104,8 +106,8 @@ TEST_F(TokenTextTest, ReadsCompressedTextWithProgress) {
 }
 
 TEST_F(TokenTextTest, StopsWhenAskedTo) {
-  TextRequest request{.field = "evaluation.uri",
-                      .uri = BESA_TEST_DATA "/text/held_out.txt.xz",
+  TextRequest request{.field = "evaluations[0].uris",
+                      .uris = {BESA_TEST_DATA "/text/held_out.txt.xz"},
                       .vocab_size = 4096,
                       .progress = [](int64_t, int64_t) { return false; }};
   EXPECT_EQ(ReadTokenText(*store_, request, &*tokenizer_).status().code(), absl::StatusCode::kCancelled);
@@ -119,6 +121,56 @@ TEST_F(TokenTextTest, JsonLinesAreDocumentsWithASeparatorAfterEach) {
   for (const int32_t id : Ids("Two\n")) expected.push_back(id);
   expected.push_back(0);
   EXPECT_EQ(text->ids, expected);
+}
+
+TEST_F(TokenTextTest, FilesAreConcatenatedInTheOrderGiven) {
+  const std::string a = Write("a.txt", "One.");
+  const std::string b = Write("b.jsonl", "{\"text\": \"Two.\"}\n");
+  const std::string c = Write("c.txt", "Three.");
+  const auto join = [&](std::vector<std::string> texts) {
+    std::vector<int32_t> ids;
+    for (const std::string& text : texts) {
+      if (!ids.empty()) ids.push_back(0);
+      for (const int32_t id : Ids(text)) ids.push_back(id);
+    }
+    return ids;
+  };
+  EXPECT_EQ(ReadAll({a, b, c})->ids, join({"One.", "Two.", "Three."}));
+  EXPECT_EQ(ReadAll({c, a})->ids, join({"Three.", "One."}));
+}
+
+TEST_F(TokenTextTest, ProgressCountsTheBytesOfAllFiles) {
+  const std::string a = Write("a.txt", "One.");
+  const std::string b = Write("b.txt", "Three.");
+  std::vector<std::pair<int64_t, int64_t>> heard;
+  TextRequest request{.field = "calibration.uris", .uris = {a, b}, .vocab_size = 4096};
+  request.progress = [&](int64_t done, int64_t total) {
+    heard.emplace_back(done, total);
+    return true;
+  };
+  ASSERT_TRUE(ReadTokenText(*store_, request, &*tokenizer_).ok());
+  EXPECT_THAT(heard, ElementsAre(std::pair(4, 10), std::pair(10, 10)));
+}
+
+TEST_F(TokenTextTest, FilesOfIdsJoinTheirRows) {
+  const std::string ids = WriteIds<int32_t>(DType::kI32, {1, 2, 3, 4}, 2);
+  const auto twice = ReadAll({ids, ids});
+  EXPECT_THAT(twice->ids, ElementsAre(1, 2, 3, 4, 1, 2, 3, 4));
+  EXPECT_EQ(twice->row_length, 2);
+  const std::string text = Write("a.txt", "One.");
+  ExpectFieldError(ReadAll({ids, text}).status(), "a.txt (text)");
+  ExpectFieldError(ReadAll({text, ids}).status(), "ids.safetensors (rows of 2 ids)");
+}
+
+TEST_F(TokenTextTest, TheFileAtFaultIsNamed) {
+  const std::string good = Write("good.txt", "One.");
+  ExpectFieldError(ReadAll({good, folder_ + "/none.txt"}).status(), "none.txt");
+  ExpectFieldError(ReadAll({good, Write("bad.jsonl", "{}")}).status(), "bad.jsonl line 1");
+}
+
+TEST(DescribeFilesTest, CountsAllButTheFirst) {
+  EXPECT_EQ(DescribeFiles({"/a.txt"}), "/a.txt");
+  EXPECT_EQ(DescribeFiles({"/a.txt", "/b.txt", "/c.txt"}), "/a.txt and 2 more");
 }
 
 TEST_F(TokenTextTest, ABadLineIsNamedByItsNumber) {
@@ -157,6 +209,7 @@ TEST_F(TokenTextTest, WhatIsWrongWithAFileNamesTheField) {
 TEST(NeedsTokenizerTest, OnlyTextsDo) {
   EXPECT_TRUE(NeedsTokenizer("/a.txt"));
   EXPECT_TRUE(NeedsTokenizer("/a.jsonl.zst"));
+  EXPECT_TRUE(NeedsTokenizer("/a.parquet"));
   EXPECT_FALSE(NeedsTokenizer("/a.safetensors"));
 }
 

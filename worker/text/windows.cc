@@ -14,19 +14,19 @@ namespace {
 absl::Status CheckRows(const TokenText& text, const WindowRequest& request, absl::string_view count_field) {
   if (*text.row_length != request.length) {
     return FieldError(absl::StrCat(request.name, ".sequence_length"), absl::StrCat(request.length),
-                      absl::StrCat(*text.row_length, ", the length of the rows of ", request.uri));
+                      absl::StrCat(*text.row_length, ", the length of the rows of ", request.files));
   }
   const int64_t rows = static_cast<int64_t>(text.ids.size()) / *text.row_length;
   if (rows < request.count) {
     return FieldError(absl::StrCat(request.name, ".", count_field), absl::StrCat(request.count),
-                      absl::StrCat("at most ", rows, ", the rows of ", request.uri));
+                      absl::StrCat("at most ", rows, ", the rows of ", request.files));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckLongEnough(const TokenText& text, const WindowRequest& request) {
   if (static_cast<int64_t>(text.ids.size()) >= request.length) return absl::OkStatus();
-  return FieldError(absl::StrCat(request.name, ".uri"), absl::StrCat(request.uri, " (", text.ids.size(), " tokens)"),
+  return FieldError(absl::StrCat(request.name, ".uris"), absl::StrCat(request.files, " (", text.ids.size(), " tokens)"),
                     absl::StrCat("a text of at least one window of ", request.length, " tokens"));
 }
 
@@ -54,18 +54,33 @@ absl::StatusOr<Windows> DrawWindows(const TokenText& text, const WindowRequest& 
 }
 
 absl::StatusOr<Windows> FirstWindows(const TokenText& text, const WindowRequest& request) {
+  const int64_t stride = request.stride == 0 ? request.length : request.stride;
+  if (stride < 1 || stride > request.length) {
+    return FieldError(absl::StrCat(request.name, ".stride"), absl::StrCat(stride),
+                      absl::StrCat("1 to ", request.length, ", the tokens of a window"));
+  }
   if (text.row_length) {
     RETURN_IF_ERROR(CheckRows(text, request, "windows"));
+    if (stride != request.length) {
+      return FieldError(absl::StrCat(request.name, ".stride"), absl::StrCat(stride),
+                        absl::StrCat(request.length, ", as rows of token ids do not overlap"));
+    }
   } else {
     RETURN_IF_ERROR(CheckLongEnough(text, request));
   }
-  const int64_t available = static_cast<int64_t>(text.ids.size()) / request.length;
+  const int64_t available = (static_cast<int64_t>(text.ids.size()) - request.length) / stride + 1;
   if (available < request.count) {
     return FieldError(absl::StrCat(request.name, ".windows"), absl::StrCat(request.count),
-                      absl::StrCat("at most ", available, ", the windows of ", request.length, " tokens in ",
-                                   request.uri, " (", text.ids.size(), " tokens)"));
+                      absl::StrCat("at most ", available, ", the windows of ", request.length, " tokens, ", stride,
+                                   " apart, in ", request.files, " (", text.ids.size(), " tokens)"));
   }
-  return Head(text, request.count == 0 ? available : request.count, request.length);
+  Windows windows{.count = request.count == 0 ? available : request.count, .length = request.length};
+  windows.ids.reserve(static_cast<size_t>(windows.count * windows.length));
+  for (int64_t i = 0; i < windows.count; ++i) {
+    const auto begin = text.ids.begin() + i * stride;
+    windows.ids.insert(windows.ids.end(), begin, begin + request.length);
+  }
+  return windows;
 }
 
 std::string IdsSha256(std::span<const int32_t> ids) {

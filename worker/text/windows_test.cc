@@ -26,7 +26,7 @@ TokenText Rows(int tokens, int64_t row_length) {
 }
 
 WindowRequest Request(int64_t count, int64_t length) {
-  return {.name = "calibration", .uri = "/text.txt", .count = count, .length = length};
+  return {.name = "calibration", .files = "/text.txt", .count = count, .length = length};
 }
 
 std::string Field(const absl::Status& status) { return GetErrorInfo(status).value_or(ErrorInfo{}).metadata["field"]; }
@@ -57,7 +57,7 @@ TEST(DrawWindowsTest, ReachesBothEndsOfTheText) {
 TEST(DrawWindowsTest, ATextShorterThanAWindowNamesFieldTokensAndNeed) {
   const auto status = DrawWindows(Counting(255), Request(1, 256), 0).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Field(status), "calibration.uri");
+  EXPECT_EQ(Field(status), "calibration.uris");
   EXPECT_THAT(std::string(status.message()), HasSubstr("255 tokens"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("256"));
 }
@@ -75,6 +75,23 @@ TEST(FirstWindowsTest, AreConsecutive) {
 TEST(FirstWindowsTest, ZeroMeansAllWholeOnes) {
   EXPECT_EQ(FirstWindows(Counting(10), Request(0, 3))->count, 3);
   EXPECT_EQ(FirstWindows(Rows(12, 4), Request(0, 4))->count, 3);
+}
+
+TEST(FirstWindowsTest, AStrideLessThanAWindowMakesThemOverlap) {
+  WindowRequest request = Request(0, 4);
+  request.stride = 3;
+  const auto windows = FirstWindows(Counting(12), request);
+  ASSERT_TRUE(windows.ok()) << windows.status();
+  EXPECT_EQ(windows->count, 3);
+  EXPECT_THAT(windows->ids, ElementsAre(0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9));
+}
+
+TEST(FirstWindowsTest, AStrideLeavesNothingOutAndKeepsRowsApart) {
+  WindowRequest request = Request(0, 4);
+  request.stride = 5;
+  EXPECT_EQ(Field(FirstWindows(Counting(12), request).status()), "calibration.stride");
+  request.stride = 3;
+  EXPECT_EQ(Field(FirstWindows(Rows(12, 4), request).status()), "calibration.stride");
 }
 
 TEST(FirstWindowsTest, NeverMeasuresFewerThanAsked) {

@@ -72,8 +72,8 @@ class TextReader {
       ASSIGN_OR_RETURN(end_of_text_, ReadEndOfText(store_, checkpoint_));
     }
     const text::TextRequest request{
-        .field = absl::StrCat(name, ".uri"),
-        .uri = uri,
+        .field = absl::StrCat(name, ".uris"),
+        .uris = {uri},
         .vocab_size = checkpoint_.config().vocab_size,
         .document_separator = end_of_text_,
         .progress = [this](int64_t done, int64_t total) { return observer_(MakeProgress("tokenize", done, total)); }};
@@ -97,7 +97,7 @@ absl::Status PrepareCalibration(const v1::JobSpec& spec, const Uri& folder, cons
   ASSIGN_OR_RETURN(const auto text, reader.Read("calibration", calibration.uri()));
   ASSIGN_OR_RETURN(const auto windows, text::DrawWindows(text,
                                                          {.name = "calibration",
-                                                          .uri = calibration.uri(),
+                                                          .files = calibration.uri(),
                                                           .count = calibration.samples(),
                                                           .length = calibration.sequence_length()},
                                                          spec.seed()));
@@ -116,7 +116,7 @@ absl::Status PrepareEvaluation(const v1::JobSpec& spec, const Uri& folder, const
   RETURN_IF_ERROR(CheckLength("evaluation", evaluation.sequence_length(), config));
   ASSIGN_OR_RETURN(const auto text, reader.Read("evaluation", evaluation.uri()));
   ASSIGN_OR_RETURN(const auto windows, text::FirstWindows(text, {.name = "evaluation",
-                                                                 .uri = evaluation.uri(),
+                                                                 .files = evaluation.uri(),
                                                                  .count = evaluation.windows(),
                                                                  .length = evaluation.sequence_length()}));
   RETURN_IF_ERROR(WriteTokens(environment.store, folder, kEvaluationFile, windows, result));
