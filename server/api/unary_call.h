@@ -21,8 +21,9 @@ grpc::ServerUnaryReactor* Answer(TaskPool& pool, grpc::CallbackServerContext* co
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   pool.Post([reactor, response, work = std::move(work)] {
     absl::StatusOr<Response> result = Guarded(work);
-    if (result.ok()) *response = *std::move(result);
-    reactor->Finish(ToGrpc(result.status()));
+    const grpc::Status status = ToGrpc(result.status());
+    if (status.ok()) *response = *std::move(result);
+    reactor->Finish(status);
   });
   return reactor;
 }

@@ -112,7 +112,7 @@ void Evaluate(const v1::Assignment& assignment, v1::TaskResult& result) {
   perplexity.set_perplexity(assignment.kind() == v1::TASK_KIND_EVALUATE_DENSE ? 20.0 : 25.0);
   perplexity.set_windows(2);
   perplexity.set_sequence_length(assignment.spec().evaluation().sequence_length());
-  perplexity.set_tokens(2 * (perplexity.sequence_length() - 1));
+  perplexity.set_tokens(int64_t{2} * (perplexity.sequence_length() - 1));
   perplexity.set_text_sha256(Sha256Hex("evaluation"));
 }
 
