@@ -5,6 +5,8 @@ if(NOT EXISTS ${BESA_VENV})
   message(FATAL_ERROR "${BESA_VENV} is missing. Run cmake/setup.sh (or `make setup`) first.")
 endif()
 file(REAL_PATH ${BESA_VENV} BESA_VENV)
+# The S3 server of tests, if cmake/setup.sh could build it.
+set(BESA_S3_SERVER ${CMAKE_SOURCE_DIR}/.deps/bin/versitygw)
 file(GLOB BESA_SITE_PACKAGES ${BESA_VENV}/lib/python3*/site-packages)
 
 find_package(Threads REQUIRED)

@@ -62,7 +62,39 @@ install_rust() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends 'cargo-web=1.9*' 'rustc-web=1.9*'
 }
 
+# An S3 server for tests and the demo on S3 (nothing else needs it): built from source into the folder of the wheels.
+# Debian 12's own Go (1.19) is too old. Without a newer one those tests are skipped, with a reason.
+install_s3_server() {
+  local marker program
+  local -a programs
+  marker=.deps/go-$(sha256sum "$lists/go.txt" | cut -c1-12)
+  [ ! -e "$marker" ] || return 0
+  find_go || { note "no Go 1.21 or newer: tests that need an S3 server will be skipped"; return 0; }
+  mapfile -t programs < <(grep -vE '^\s*(#|$)' "$lists/go.txt")
+  for program in "${programs[@]}"; do
+    note "$program (about two minutes)"
+    GOBIN=$(readlink -f .deps)/bin go install "$program" || { note "failed: its tests will be skipped"; return 0; }
+  done
+  touch "$marker"
+}
+
+# Leaves a Go that is new enough in PATH; newer versions that a program asks for it fetches itself.
+find_go() {
+  [ ! -d /usr/local/go/bin ] || PATH=$PATH:/usr/local/go/bin
+  go_is_new_enough && return 0
+  local candidate
+  candidate=$(apt-cache policy golang-go | sed -n 's/.*Candidate: \(.*:\)\?\([0-9.]*\).*/\2/p')
+  printf '1.21\n%s\n' "$candidate" | sort -CV || return 1
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends golang-go
+  go_is_new_enough
+}
+
+go_is_new_enough() {
+  command -v go >/dev/null && printf 'go1.21\n%s\n' "$(go env GOVERSION)" | sort -CV
+}
+
 install_apt
 install_python
 install_rust
+install_s3_server
 note "dependencies are in place"

@@ -127,16 +127,19 @@ absl::Status ArrowStore::ReadRange(const Uri& uri, int64_t offset, std::span<std
     const absl::Status status = Stat(uri).status();
     return absl::IsNotFound(status) ? status : FromArrow(opened.status(), uri);
   }
-  const std::shared_ptr<arrow::io::RandomAccessFile> file = *opened;
+  return ReadPieces(**opened, uri, offset, out);
+}
 
+absl::Status ArrowStore::ReadPieces(arrow::io::RandomAccessFile& file, const Uri& uri, int64_t offset,
+                                    std::span<std::byte> out) {
   const auto size = static_cast<int64_t>(out.size());
-  if (size <= kParallelPiece) return ReadPiece(*file, uri, offset, out);
+  if (size <= kParallelPiece) return ReadPiece(file, uri, offset, out);
   std::vector<arrow::Future<absl::Status>> pieces;
   for (int64_t done = 0; done < size; done += kParallelPiece) {
     const auto part =
         out.subspan(static_cast<size_t>(done), static_cast<size_t>(std::min(kParallelPiece, size - done)));
     const auto piece = arrow::io::default_io_context().executor()->Submit(
-        [&file, &uri, at = offset + done, part] { return arrow::Result(ReadPiece(*file, uri, at, part)); });
+        [&file, &uri, at = offset + done, part] { return arrow::Result(ReadPiece(file, uri, at, part)); });
     if (!piece.ok()) {
       for (const auto& started : pieces) started.Wait();
       return FromArrow(piece.status(), uri);

@@ -13,6 +13,9 @@ namespace fs {
 class FileSystem;
 struct FileInfo;
 }  // namespace fs
+namespace io {
+class RandomAccessFile;
+}
 }  // namespace arrow
 
 namespace besa::storage {
@@ -41,6 +44,9 @@ class ArrowStore : public ObjectStore {
   // The address of a path of this file system. INVALID_ARGUMENT for names that no Uri can hold.
   absl::StatusOr<Uri> UriOf(absl::string_view path) const;
   static ObjectInfo InfoOf(const Uri& uri, const arrow::fs::FileInfo& info);
+  // Fills `out` from an opened file, large ranges by several reads at once.
+  static absl::Status ReadPieces(arrow::io::RandomAccessFile& file, const Uri& uri, int64_t offset,
+                                 std::span<std::byte> out);
 
  private:
   std::string scheme_;

@@ -20,7 +20,8 @@ struct ObjectInfo {
   Uri uri;
   // Bytes.
   int64_t size = 0;
-  // Changes whenever the content does: the store's entity tag, or size and modification time of a file.
+  // Changes whenever the content does: the store's entity tag, or size and modification time of a file. A listing may
+  // leave it empty (S3).
   std::string etag;
 };
 

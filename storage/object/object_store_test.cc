@@ -13,6 +13,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/object/folder_store.h"
+#include "storage/object/open_store.h"
+#include "storage/object/s3_test_server.h"
 #include "storage/object/temporary_folder.h"
 
 namespace besa::storage {
@@ -24,13 +26,34 @@ using ::testing::IsEmpty;
 
 constexpr int64_t kLimit = 1 << 20;
 
+// Where a test writes: an address and things in it.
+struct Place {
+  Uri root;
+
+  const Uri& uri() const { return root; }
+  Uri operator/(absl::string_view relative) const { return root.Join(relative); }
+};
+
 struct StoreKind {
   std::string name;
-  std::function<std::unique_ptr<ObjectStore>(const TemporaryFolder&)> open;
+  std::function<std::unique_ptr<ObjectStore>(const Place&)> open;
+  bool on_s3 = false;
 };
+
+// One server for all tests of this program.
+const S3TestServer& Server() {
+  static const S3TestServer server;
+  return server;
+}
 
 class ObjectStoreTest : public testing::TestWithParam<StoreKind> {
  protected:
+  void SetUp() override {
+    const std::string reason = GetParam().on_s3 ? S3TestServer::WhyNot() : "";
+    if (!reason.empty()) GTEST_SKIP() << reason;
+    store_ = GetParam().open(folder_);
+  }
+
   std::vector<std::string> Names(const Uri& folder) {
     const auto objects = store_->List(folder);
     EXPECT_TRUE(objects.ok()) << objects.status();
@@ -53,8 +76,9 @@ class ObjectStoreTest : public testing::TestWithParam<StoreKind> {
     ASSERT_TRUE(status.ok()) << status;
   }
 
-  TemporaryFolder folder_;
-  std::unique_ptr<ObjectStore> store_ = GetParam().open(folder_);
+  TemporaryFolder local_;
+  const Place folder_{GetParam().on_s3 ? *Uri::Parse("s3://models/" + local_.uri().name()) : local_.uri()};
+  std::unique_ptr<ObjectStore> store_;
 };
 
 TEST_P(ObjectStoreTest, WhatIsWrittenIsRead) {
@@ -214,13 +238,20 @@ TEST_P(ObjectStoreTest, DeletesOneOrAll) {
   EXPECT_THAT(Names(folder_.uri()), ElementsAre("c"));
 }
 
+std::unique_ptr<ObjectStore> OpenFolderStore(const Place&) {
+  auto next = std::make_shared<std::atomic<uint64_t>>(0);
+  return std::make_unique<FolderStore>([next] { return ++*next; });
+}
+
+std::unique_ptr<ObjectStore> OpenConfined(const Place& place) {
+  return *OpenStore({.allowed_prefixes = {place.uri().ToString()}});
+}
+
+std::unique_ptr<ObjectStore> OpenOnS3(const Place&) { return Server().Open(); }
+
 INSTANTIATE_TEST_SUITE_P(Stores, ObjectStoreTest,
-                         testing::Values(StoreKind{"Folder",
-                                                   [](const TemporaryFolder&) -> std::unique_ptr<ObjectStore> {
-                                                     auto next = std::make_shared<std::atomic<uint64_t>>(0);
-                                                     return std::make_unique<FolderStore>([next] { return ++*next; });
-                                                   }},
-                                         StoreKind{"Opened", &OpenStoreIn}),
+                         testing::Values(StoreKind{"Folder", &OpenFolderStore}, StoreKind{"Opened", &OpenConfined},
+                                         StoreKind{"S3", &OpenOnS3, /*on_s3=*/true}),
                          [](const auto& kind) { return kind.param.name; });
 
 }  // namespace

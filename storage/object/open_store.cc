@@ -3,14 +3,20 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <thread>
 #include <utility>
 
+#include "storage/base/clock.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 #include "storage/object/confined_store.h"
 #include "storage/object/folder_store.h"
 #include "storage/object/local_files.h"
+#include "storage/object/retrying_store.h"
 #include "storage/object/routing_store.h"
+#include "storage/object/s3_settings.h"
+#include "storage/object/s3_store.h"
+#include "storage/object/store_config.h"
 
 namespace besa::storage {
 namespace {
@@ -23,21 +29,50 @@ uint64_t SystemRandom() {
   return (uint64_t{device()} << 32) | device();
 }
 
+double SystemUniform() { return static_cast<double>(SystemRandom() >> 11) * 0x1p-53; }
+
+void Sleep(absl::Duration pause) { std::this_thread::sleep_for(absl::ToChronoNanoseconds(pause)); }
+
+std::string BucketOf(const Uri& uri) { return uri.path().substr(0, uri.path().find('/')); }
+
+absl::StatusOr<std::unique_ptr<ObjectStore>> OpenS3(const StoreOptions& options, StoreConfig config,
+                                                    std::vector<Uri> prefixes) {
+  auto settings_of = [config = std::move(config), environment = options.environment](const std::string& bucket) {
+    return ResolveS3Settings(bucket, config, environment);
+  };
+  // What is wrong with the settings shows now rather than in mid-job.
+  for (const Uri& prefix : prefixes) RETURN_IF_ERROR(settings_of(BucketOf(prefix)).status());
+  auto store = std::make_unique<S3Store>(std::move(settings_of),
+                                         S3Retries{.uploads = options.retry_for, .uniform = &SystemUniform});
+  auto retrying =
+      std::make_unique<RetryingStore>(std::move(store), RetryOptions{.give_up_after = options.retry_for},
+                                      RetryWorld{.clock = Clock::Real(), .sleep = &Sleep, .uniform = &SystemUniform});
+  // There are no links on S3: an address is what it says.
+  return std::make_unique<ConfinedStore>(std::move(retrying), std::move(prefixes),
+                                         [](const Uri& uri) { return absl::StatusOr<Uri>(uri); });
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ObjectStore>> OpenStore(const StoreOptions& options) {
   if (options.allowed_prefixes.empty()) return FieldError("allowed_prefixes", "", "at least one folder");
-  std::vector<Uri> folders;
+  std::map<std::string, std::vector<Uri>> prefixes;
   for (const std::string& prefix : options.allowed_prefixes) {
     ASSIGN_OR_RETURN(Uri uri, Uri::Parse(prefix, "allowed_prefixes"));
-    if (uri.scheme() != "file") {
-      return FieldError("allowed_prefixes", prefix, "a file path; this build has no " + uri.scheme() + " store");
-    }
-    folders.push_back(std::move(uri));
+    prefixes[uri.scheme()].push_back(std::move(uri));
+  }
+  StoreConfig config;
+  if (!options.config_file.empty()) {
+    ASSIGN_OR_RETURN(config, ReadStoreConfig(options.config_file));
   }
   std::map<std::string, std::unique_ptr<ObjectStore>> stores;
-  stores["file"] = std::make_unique<ConfinedStore>(std::make_unique<FolderStore>(&SystemRandom), std::move(folders),
-                                                   &FollowLocalLinks);
+  if (prefixes.contains("file")) {
+    stores["file"] = std::make_unique<ConfinedStore>(std::make_unique<FolderStore>(&SystemRandom),
+                                                     std::move(prefixes["file"]), &FollowLocalLinks);
+  }
+  if (prefixes.contains("s3")) {
+    ASSIGN_OR_RETURN(stores["s3"], OpenS3(options, std::move(config), std::move(prefixes["s3"])));
+  }
   return std::make_unique<RoutingStore>(std::move(stores));
 }
 

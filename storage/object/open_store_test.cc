@@ -121,13 +121,13 @@ TEST_F(OpenStoreTest, AnUnknownSchemeIsAFieldError) {
   const absl::Status status = store_->Stat(*Uri::Parse("s3://bucket/key")).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_EQ(GetErrorInfo(status)->metadata.at("field"), "uri");
-  EXPECT_THAT(std::string(status.message()), HasSubstr("no s3 store"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no folder at s3:// is allowed"));
   EXPECT_TRUE(absl::IsInvalidArgument(store_->Copy(root_ / "allowed/file", *Uri::Parse("s3://bucket/key"))));
 }
 
 TEST(OpenStoreOptionsTest, RefusesPrefixesItCannotServe) {
   for (const std::vector<std::string>& prefixes :
-       {std::vector<std::string>{}, {"relative"}, {"/models/../etc"}, {"/models", "s3://bucket"}, {""}}) {
+       {std::vector<std::string>{}, {"relative"}, {"/models/../etc"}, {"/models", "gs://bucket"}, {""}}) {
     const absl::Status status = OpenStore({.allowed_prefixes = prefixes}).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
     EXPECT_EQ(GetErrorInfo(status)->metadata.at("field"), "allowed_prefixes");

@@ -18,7 +18,7 @@ absl::StatusOr<ObjectStore*> RoutingStore::Route(const Uri& uri) const {
       stores_, ", ", [](std::string* out, const auto& entry) { absl::StrAppend(out, entry.first, "://"); });
   return FieldError(
       "uri", uri.ToString(),
-      absl::StrCat("an address that begins with ", schemes, "; this service has no ", uri.scheme(), " store"));
+      absl::StrCat("an address that begins with ", schemes, "; no folder at ", uri.scheme(), ":// is allowed here"));
 }
 
 absl::StatusOr<ObjectInfo> RoutingStore::Stat(const Uri& uri) {
