@@ -26,6 +26,9 @@ namespace {
 
 constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
 constexpr absl::Duration kGrace = absl::Seconds(10);
+constexpr absl::Duration kRequestPatience = absl::Seconds(5);
+// A stop has to wait for it.
+constexpr absl::Duration kOwnPatience = absl::Seconds(30);
 
 void LogFailure(const char* what, const absl::Status& status) {
   if (!status.ok()) spdlog::warn("{}: {}", what, std::string(status.message()));
@@ -34,9 +37,13 @@ void LogFailure(const char* what, const absl::Status& status) {
 absl::Status Run(const Flags& flags, StopSignal& stop) {
   const Clock& clock = Clock::Real();
   ASSIGN_OR_RETURN(const storage::Uri workspace, storage::Uri::Parse(flags.workspace, "--workspace"));
-  ASSIGN_OR_RETURN(const auto request_store, storage::OpenStore({.allowed_prefixes = flags.allow}));
+  // Whoever waits for an answer gets one soon, also while the store is down.
+  ASSIGN_OR_RETURN(const auto request_store, storage::OpenStore({.allowed_prefixes = flags.allow,
+                                                                 .config_file = flags.store_config,
+                                                                 .retry_for = kRequestPatience}));
   // Requests must not reach into the workspace; publisher and sweeper must.
-  storage::StoreOptions own_options{.allowed_prefixes = flags.allow};
+  storage::StoreOptions own_options{
+      .allowed_prefixes = flags.allow, .config_file = flags.store_config, .retry_for = kOwnPatience};
   own_options.allowed_prefixes.push_back(flags.workspace);
   ASSIGN_OR_RETURN(const auto own_store, storage::OpenStore(own_options));
   RETURN_IF_ERROR(own_store->CheckWritable(workspace));

@@ -23,6 +23,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->required()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--store-config", flags.store_config, "JSON file with endpoints and credentials of S3 buckets");
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn or error")->capture_default_str();
   app.add_option("--log-format", flags.log_format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))

@@ -24,6 +24,8 @@ struct Flags {
   uint64_t memory_limit = 0;
   // Folders that may be read and written; nothing outside them is touched.
   std::vector<std::string> allow;
+  // File that says where buckets lie; empty: what the environment says holds for all.
+  std::string store_config;
   // "trace", "debug", "info", "warn", "error".
   std::string log_level = "info";
   // "text" or "json".

@@ -43,7 +43,8 @@ v1::Device DeviceOf(const pruner::DeviceInfo& info) {
 }
 
 absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) {
-  ASSIGN_OR_RETURN(const auto store, storage::OpenStore({.allowed_prefixes = flags.allow}));
+  ASSIGN_OR_RETURN(const auto store,
+                   storage::OpenStore({.allowed_prefixes = flags.allow, .config_file = flags.store_config}));
   ASSIGN_OR_RETURN(const auto engine,
                    pruner::Engine::Create({.device = flags.device,
                                            .threads = flags.threads,

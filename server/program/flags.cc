@@ -36,6 +36,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->type_name("PREFIX")
       ->required()
       ->take_all();
+  app.add_option("--store-config", flags.store_config, "JSON file with endpoints and credentials of S3 buckets")
+      ->type_name("PATH");
   AddDuration(app, "--lease-term", flags.lease_term, "a task whose worker is silent for this long is given to another");
   AddDuration(app, "--heartbeat-interval", flags.heartbeat_interval, "how often workers report");
   app.add_option("--max-attempts", flags.max_attempts, "failed attempts of a task until its job fails")

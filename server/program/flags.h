@@ -21,6 +21,8 @@ struct Flags {
   std::string workspace;
   // Folders that requests may name.
   std::vector<std::string> allow;
+  // File that says where buckets lie; empty: what the environment says holds for all.
+  std::string store_config;
   absl::Duration lease_term = absl::Seconds(30);
   absl::Duration heartbeat_interval = absl::Seconds(5);
   int max_attempts = 5;
