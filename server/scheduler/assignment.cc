@@ -21,10 +21,12 @@ v1::Assignment MakeAssignment(const JobRows& rows, const TaskRow& task, const Sc
   const v1::TaskResult& prepare = PrepareTask(rows.tasks).task.result();
   *assignment.mutable_inputs() = prepare.prepare().inputs();
   if (kind != v1::TASK_KIND_PASSTHROUGH) assignment.set_tokens_uri(prepare.attempt_uri());
-  if (kind != v1::TASK_KIND_EVALUATE_PRUNED) return assignment;
+  const bool of_blocks_before = kind == v1::TASK_KIND_PRUNE && IsSequential(rows.job.job.spec());
+  if (kind != v1::TASK_KIND_EVALUATE_PRUNED && !of_blocks_before) return assignment;
 
   for (const TaskRow& row : rows.tasks) {
     if (row.task.kind() != v1::TASK_KIND_PRUNE) continue;
+    if (of_blocks_before && row.task.block() >= task.task.block()) continue;
     v1::CommittedBlock& block = *assignment.add_committed_blocks();
     block.set_block(row.task.block());
     block.set_attempt_uri(row.task.result().attempt_uri());

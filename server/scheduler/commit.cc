@@ -6,6 +6,7 @@
 #include "server/scheduler/check_result.h"
 #include "server/scheduler/job_edit.h"
 #include "server/scheduler/job_state.h"
+#include "server/scheduler/plan.h"
 
 namespace besa::server {
 namespace {
@@ -37,10 +38,18 @@ void SetMemoryNeeds(JobEdit& edit, const v1::PrepareResult& prepare) {
   }
 }
 
+void LeaseNextBlock(JobEdit& edit, size_t committed, const Holder& holder) {
+  if (!IsSequential(edit.job().job.spec()) || edit.tasks()[committed].task.kind() != v1::TASK_KIND_PRUNE) return;
+  const std::optional<size_t> next = edit.FindTask(PruneTaskId(edit.tasks()[committed].task.block() + 1));
+  if (!next || edit.tasks()[*next].task.state() != v1::TASK_STATE_BLOCKED) return;
+  if (UnmetDependencies(edit.rows(), edit.tasks()[*next]) > 0) return;
+  StartLease(edit, *next, holder.worker, holder.incarnation, /*request_id=*/"");
+}
+
 }  // namespace
 
 Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& holder, const v1::TaskResult& result,
-                        const Context& context) {
+                        bool leaving, const Context& context) {
   JobEdit edit(std::move(rows), context);
   const std::optional<size_t> index = edit.FindTask(task_id);
   if (!index) return {LeaseLost(holder), {}};
@@ -60,6 +69,7 @@ Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& h
   row.task.mutable_result()->set_attempt_uri(AttemptUri(edit.job(), row.id, row.lease->attempt));
   row.lease.reset();
   if (row.task.kind() == v1::TASK_KIND_PREPARE) SetMemoryNeeds(edit, result.prepare());
+  if (!leaving) LeaseNextBlock(edit, *index, holder);
   return {Done{}, edit.Finish()};
 }
 

@@ -106,7 +106,8 @@ TEST(Commit, ThatDoesNotFitTheTaskIsInvalidAndTheLeaseLivesOn) {
   const auto block = job.WorkUpTo(worker, "prune-00001");
   v1::TaskResult other = TestResult(block);
   other.mutable_block()->set_block(0);
-  const auto decision = OnCommit(job.rows, "prune-00001", HolderOf(worker, block), other, job.context);
+  const auto decision =
+      OnCommit(job.rows, "prune-00001", HolderOf(worker, block), other, /*leaving=*/false, job.context);
   EXPECT_TRUE(absl::IsInvalidArgument(decision.reply.status()));
   EXPECT_TRUE(decision.changes.empty());
 }

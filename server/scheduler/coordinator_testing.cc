@@ -77,8 +77,8 @@ absl::Status CoordinatorBench::Fail(const TestWorker& worker, const v1::Assignme
   return coordinator->Fail(request);
 }
 
-std::string CoordinatorBench::CreateJob(int blocks, bool evaluation) {
-  NewJob request = TestRequest(blocks, evaluation);
+std::string CoordinatorBench::CreateJob(int blocks, bool evaluation, v1::Schedule schedule) {
+  NewJob request = TestRequest(blocks, evaluation, schedule);
   request.output_key = absl::StrCat("/out/", jobs_);
   const auto job = coordinator->CreateJob(request);
   EXPECT_TRUE(job.ok()) << job.status();

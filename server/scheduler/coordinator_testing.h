@@ -29,7 +29,7 @@ class CoordinatorBench {
   absl::Status Fail(const TestWorker& worker, const v1::Assignment& assignment, v1::FailureReason reason);
 
   // Creates a job whose output is its own; returns its name.
-  std::string CreateJob(int blocks, bool evaluation = true);
+  std::string CreateJob(int blocks, bool evaluation = true, v1::Schedule schedule = v1::SCHEDULE_INDEPENDENT);
   // Leases and commits with this worker, and publishes, until nothing is left to do.
   void WorkOff(const TestWorker& worker);
 

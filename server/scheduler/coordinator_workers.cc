@@ -195,7 +195,8 @@ absl::Status Coordinator::Commit(const v1::CommitTaskRequest& request) {
   const Holder holder{request.worker(), request.incarnation(), request.lease()};
   return LostIfGone(Run<Done>(name.job_id,
                               [&](JobRows rows, const Context& context) {
-                                return OnCommit(std::move(rows), name.task_id, holder, request.result(), context);
+                                return OnCommit(std::move(rows), name.task_id, holder, request.result(),
+                                                request.leaving(), context);
                               })
                         .status(),
                     holder);

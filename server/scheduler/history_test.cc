@@ -4,6 +4,7 @@
 //   - a task has at most one live lease,
 //   - a task is committed once, and what is committed stays as it is and is never leased again,
 //   - nothing is granted or committed in a job after its cancel was answered,
+//   - in a sequential job no block begins before all those before it are committed,
 //   - a watch sees every version once, and what it saw adds up to the state,
 // and once the faults stop every job ends.
 #include <gtest/gtest.h>
@@ -18,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "server/scheduler/coordinator_testing.h"
+#include "server/scheduler/plan.h"
 
 namespace besa::server {
 namespace {
@@ -108,7 +110,8 @@ class History {
 
   void NewJob() {
     if (jobs_.size() >= 4) return DeleteAJob();
-    jobs_[bench_.CreateJob(1 + Roll(4), Roll(2) == 0)] = {};
+    const v1::Schedule schedule = Roll(2) == 0 ? v1::SCHEDULE_SEQUENTIAL : v1::SCHEDULE_INDEPENDENT;
+    jobs_[bench_.CreateJob(1 + Roll(4), Roll(2) == 0, schedule)] = {};
   }
 
   void StartAnew(Process& process) {
@@ -308,7 +311,17 @@ class History {
             result.has_perplexity() ? result.perplexity().tokens() - 2550 : result.files(0).size() - 100;
         ASSERT_EQ(variant, won->second.second) << "with the result of that commit";
       }
+      if (IsSequential(rows.job.job.spec())) CheckOrder(rows);
       if (Roll(10) == 0) Watch(name, watched, rows);
+    }
+  }
+
+  static void CheckOrder(const JobRows& rows) {
+    bool all_committed = true;
+    for (const TaskRow& row : rows.tasks) {
+      if (row.task.kind() != v1::TASK_KIND_PRUNE) continue;
+      ASSERT_TRUE(all_committed || row.task.attempts().empty()) << row.task.name() << " began too early";
+      all_committed = all_committed && row.task.state() == v1::TASK_STATE_COMMITTED;
     }
   }
 

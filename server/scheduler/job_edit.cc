@@ -41,7 +41,7 @@ void JobEdit::Unblock() {
   if (!IsRunnable(rows_.job.job.state())) return;
   for (size_t i = 0; i < rows_.tasks.size(); ++i) {
     if (rows_.tasks[i].task.state() != v1::TASK_STATE_BLOCKED) continue;
-    if (UnmetDependencies(rows_.tasks, rows_.tasks[i]) > 0) continue;
+    if (UnmetDependencies(rows_, rows_.tasks[i]) > 0) continue;
     mutable_task(i).task.set_state(v1::TASK_STATE_PENDING);
   }
 }

@@ -112,6 +112,25 @@ void StopWaitingTasks(JobEdit& edit) {
   }
 }
 
+void StartLease(JobEdit& edit, size_t index, const std::string& worker, const std::string& incarnation,
+                const std::string& request_id) {
+  const absl::Time now = edit.context().now;
+  if (edit.tasks()[index].lease) DropLease(edit, index);
+  JobRow& job = edit.mutable_job();
+  job.started = true;
+  if (!job.job.has_start_time()) *job.job.mutable_start_time() = ToProto(now);
+
+  TaskRow& row = edit.mutable_task(index);
+  row.task.set_state(v1::TASK_STATE_LEASED);
+  LeaseRow& lease = row.lease.emplace();
+  lease.attempt = StartAttempt(row.task, job.job.generation(), worker, now);
+  lease.id = LeaseId(job.id, row.id, lease.attempt);
+  lease.worker = worker;
+  lease.incarnation = incarnation;
+  lease.request_id = request_id;
+  lease.beat_time = now;
+}
+
 void EndLease(JobEdit& edit, size_t index, const AttemptEnd& end) {
   CloseAttempt(edit, index, end);
   if (edit.tasks()[index].lease) DropLease(edit, index);

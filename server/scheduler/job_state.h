@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "absl/status/status.h"
 #include "besa/v1/job.pb.h"
@@ -47,6 +48,9 @@ void FailJob(JobEdit& edit, const v1::JobError& error);
 // Cancels every task that waits.
 void StopWaitingTasks(JobEdit& edit);
 
+// Gives the task, which waits for nobody else, to a worker: a new attempt begins. Whoever let the task expire loses it.
+void StartLease(JobEdit& edit, size_t index, const std::string& worker, const std::string& incarnation,
+                const std::string& request_id);
 // Ends the attempt that holds the task's lease, and the lease; the attempt's files become garbage. In a stopped job the
 // task is CANCELLED whatever the end. Otherwise an end that counts, FAILED or EXPIRED, sends it back to PENDING or, if
 // it was the last allowed, fails task and job; one that does not count sends it back to PENDING.

@@ -26,28 +26,6 @@ void HandOutAgain(JobEdit& edit, size_t index, const LeaseAsked& asked) {
   lease.beat_time = edit.context().now;
 }
 
-void Grant(JobEdit& edit, size_t index, const LeaseAsked& asked) {
-  const absl::Time now = edit.context().now;
-  // Whoever let the task expire has lost it now.
-  if (const auto& old = edit.tasks()[index].lease) {
-    edit.AddGarbage(AttemptUri(edit.job(), edit.tasks()[index].id, old->attempt),
-                    2 * edit.context().options.lease_term);
-  }
-  JobRow& job = edit.mutable_job();
-  job.started = true;
-  if (!job.job.has_start_time()) *job.job.mutable_start_time() = ToProto(now);
-
-  TaskRow& row = edit.mutable_task(index);
-  row.task.set_state(v1::TASK_STATE_LEASED);
-  LeaseRow& lease = row.lease.emplace();
-  lease.attempt = StartAttempt(row.task, job.job.generation(), asked.worker, now);
-  lease.id = LeaseId(job.id, row.id, lease.attempt);
-  lease.worker = asked.worker;
-  lease.incarnation = asked.incarnation;
-  lease.request_id = asked.request_id;
-  lease.beat_time = now;
-}
-
 }  // namespace
 
 Decision<std::optional<v1::Assignment>> OnLeaseAsked(JobRows rows, const LeaseAsked& asked, const Context& context) {
@@ -64,7 +42,7 @@ Decision<std::optional<v1::Assignment>> OnLeaseAsked(JobRows rows, const LeaseAs
   }
   if (!granted && IsRunnable(edit.job().job.state())) {
     granted = PickTask(edit.tasks(), asked.taker);
-    if (granted) Grant(edit, *granted, asked);
+    if (granted) StartLease(edit, *granted, asked.worker, asked.incarnation, asked.request_id);
   }
   JobChanges changes = edit.Finish();
   std::optional<v1::Assignment> assignment;

@@ -21,7 +21,7 @@ bool FitsSomebody(const TaskRow& task, const FleetSummary& fleet) {
 
 std::string TaskPendingReason(const JobRows& rows, const TaskRow& task, const FleetSummary& fleet) {
   if (task.task.state() == v1::TASK_STATE_BLOCKED) {
-    return absl::StrCat("waits for ", Count(UnmetDependencies(rows.tasks, task), "task"));
+    return absl::StrCat("waits for ", Count(UnmetDependencies(rows, task), "task"));
   }
   if (task.task.state() != v1::TASK_STATE_PENDING) return "";
   if (fleet.workers == 0) return "no workers are connected";

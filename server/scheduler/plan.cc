@@ -9,9 +9,12 @@
 namespace besa::server {
 namespace {
 
-bool DependsOn(v1::TaskKind task, v1::TaskKind other) {
-  switch (task) {
+bool DependsOn(const v1::Task& task, const v1::Task& on, bool sequential) {
+  const v1::TaskKind other = on.kind();
+  switch (task.kind()) {
     case v1::TASK_KIND_PRUNE:
+      if (sequential && other == v1::TASK_KIND_PRUNE) return on.block() < task.block();
+      return other == v1::TASK_KIND_PREPARE;
     case v1::TASK_KIND_PASSTHROUGH:
     case v1::TASK_KIND_EVALUATE_DENSE:
       return other == v1::TASK_KIND_PREPARE;
@@ -48,9 +51,12 @@ std::vector<TaskRow> PlanTasks(absl::string_view job_id, const v1::JobSpec& spec
   return tasks;
 }
 
-int32_t UnmetDependencies(const std::vector<TaskRow>& tasks, const TaskRow& task) {
-  return static_cast<int32_t>(std::count_if(tasks.begin(), tasks.end(), [&](const TaskRow& other) {
-    return DependsOn(task.task.kind(), other.task.kind()) && other.task.state() != v1::TASK_STATE_COMMITTED;
+bool IsSequential(const v1::JobSpec& spec) { return spec.method().schedule() == v1::SCHEDULE_SEQUENTIAL; }
+
+int32_t UnmetDependencies(const JobRows& rows, const TaskRow& task) {
+  const bool sequential = IsSequential(rows.job.job.spec());
+  return static_cast<int32_t>(std::count_if(rows.tasks.begin(), rows.tasks.end(), [&](const TaskRow& other) {
+    return DependsOn(task.task, other.task, sequential) && other.task.state() != v1::TASK_STATE_COMMITTED;
   }));
 }
 

@@ -4,7 +4,8 @@
 //             +--> passthrough ------------------+
 //             +--> evaluate-dense
 //
-// The evaluations are planned only if the job names a text to evaluate on.
+// The evaluations are planned only if the job names a text to evaluate on. In SCHEDULE_SEQUENTIAL every block waits for
+// those before it, too.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,10 @@ namespace besa::server {
 std::vector<TaskRow> PlanTasks(absl::string_view job_id, const v1::JobSpec& spec, const v1::ModelSummary& model);
 
 // How many tasks that `task` waits for are not committed yet.
-int32_t UnmetDependencies(const std::vector<TaskRow>& tasks, const TaskRow& task);
+int32_t UnmetDependencies(const JobRows& rows, const TaskRow& task);
+
+// Whether blocks are pruned one after the other.
+bool IsSequential(const v1::JobSpec& spec);
 
 // The prepare task of a plan.
 const TaskRow& PrepareTask(const std::vector<TaskRow>& tasks);

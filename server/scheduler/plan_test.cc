@@ -45,7 +45,7 @@ TEST(Plan, ThePrunedEvaluationWaitsForAllBlocksAndThePassthrough) {
   TestJob job(2);
   TestWorker worker;
   const auto passthrough = job.WorkUpTo(worker, "passthrough");
-  EXPECT_EQ(UnmetDependencies(job.rows.tasks, job.task("evaluate-pruned")), 1);
+  EXPECT_EQ(UnmetDependencies(job.rows, job.task("evaluate-pruned")), 1);
   EXPECT_EQ(job.task_state("evaluate-pruned"), v1::TASK_STATE_BLOCKED);
   ASSERT_TRUE(job.Commit(worker, passthrough).ok());
   EXPECT_EQ(job.task_state("evaluate-pruned"), v1::TASK_STATE_PENDING);

@@ -16,13 +16,14 @@
 
 namespace besa::server::testing {
 
-NewJob TestRequest(int blocks, bool evaluation) {
+NewJob TestRequest(int blocks, bool evaluation, v1::Schedule schedule) {
   NewJob request;
   request.spec.set_model_uri("/models/m");
   request.spec.set_output_uri("/out/m");
   request.spec.set_sparsity(0.5);
   request.spec.mutable_calibration()->set_uri("/data/c.txt");
   if (evaluation) request.spec.mutable_evaluation()->set_uri("/data/e.txt");
+  request.spec.mutable_method()->set_schedule(schedule);
   request.model.set_architecture("LlamaForCausalLM");
   request.model.set_blocks(blocks);
   request.output_key = "/out/m";
@@ -73,11 +74,11 @@ Holder HolderOf(const TestWorker& worker, const v1::Assignment& assignment) {
   return {worker.name, worker.incarnation, assignment.lease()};
 }
 
-TestJob::TestJob(int blocks, bool evaluation) {
+TestJob::TestJob(int blocks, bool evaluation, v1::Schedule schedule) {
   context.now = absl::FromUnixSeconds(1'750'000'000);
   context.fleet = {1, int64_t{16} << 30};
   context.options.workspace_uri = "/workspace";
-  CreateJobRow create = OnCreated("j1", TestRequest(blocks, evaluation), context);
+  CreateJobRow create = OnCreated("j1", TestRequest(blocks, evaluation, schedule), context);
   rows = std::move(create.rows);
   events = std::move(create.events);
 }
@@ -95,7 +96,8 @@ std::optional<v1::Assignment> TestJob::Lease(TestWorker& worker, absl::string_vi
 
 absl::Status TestJob::Commit(const TestWorker& worker, const v1::Assignment& assignment, int variant) {
   const TaskName name = *ParseTaskName("task", assignment.lease().task());
-  auto decision = OnCommit(rows, name.task_id, HolderOf(worker, assignment), TestResult(assignment, variant), context);
+  auto decision = OnCommit(rows, name.task_id, HolderOf(worker, assignment), TestResult(assignment, variant),
+                           worker.leaving, context);
   Apply(decision.changes);
   return decision.reply.status();
 }

@@ -33,15 +33,16 @@ class ManualClock : public Clock {
   absl::Duration steady_ = absl::Seconds(100);
 };
 
-// A process that works. `held`: what it would list in its lease requests.
+// A process that works. `held`: what it would list in its lease requests; `leaving`: what it says with its commits.
 struct TestWorker {
   std::string name = "workers/a";
   std::string incarnation = "a-1";
   int64_t memory_bytes = int64_t{16} << 30;
   std::vector<std::string> held;
+  bool leaving = false;
 };
 
-NewJob TestRequest(int blocks, bool evaluation);
+NewJob TestRequest(int blocks, bool evaluation, v1::Schedule schedule = v1::SCHEDULE_INDEPENDENT);
 // A result that fits a task of that kind; `variant` makes another one.
 v1::TaskResult TestResult(const v1::Assignment& assignment, int variant = 0);
 Holder HolderOf(const TestWorker& worker, const v1::Assignment& assignment);
@@ -54,7 +55,7 @@ inline constexpr int64_t kEvaluationMemory = int64_t{2} << 30;
 // events are numbered without gap and that no committed task changes.
 class TestJob {
  public:
-  explicit TestJob(int blocks = 3, bool evaluation = true);
+  explicit TestJob(int blocks = 3, bool evaluation = true, v1::Schedule schedule = v1::SCHEDULE_INDEPENDENT);
 
   // Asks for a task. The worker takes note of the lease.
   std::optional<v1::Assignment> Lease(TestWorker& worker, absl::string_view request_id = "",
