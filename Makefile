@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS  ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench verify tidy format clean
+.PHONY: help setup configure programs build test demo bench verify tidy format clean
 
 help:   ## show this list
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -11,14 +11,19 @@ help:   ## show this list
 setup:  ## install the pinned dependencies (cmake/dependencies/)
 	@cmake/setup.sh
 
-build: setup  ## build everything into $(BUILD)/
+configure: setup
 	@[ -e $(BUILD)/build.ninja ] || cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING -Wno-dev
+
+programs: configure  ## build the three programs into $(BUILD)/
+	@ninja -C $(BUILD) -j$(JOBS) besa-coordinator besa-worker besa
+
+build: configure  ## build everything, tests too
 	@ninja -C $(BUILD) -j$(JOBS)
 
 test: build  ## build and run every test; GPU tests are skipped, with a reason, where there is no GPU
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j$(JOBS)
 
-demo: build  ## prune a real model through the real service on this machine
+demo: programs  ## prune a real model through the real service on this machine
 	@deploy/demo.sh $(BUILD)
 
 bench: build  ## run the benchmarks of docs/benchmarks.md that need no GPU
