@@ -5,12 +5,12 @@
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
+#include "worker/pruner/check_options.h"
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/errors.h"
 #include "worker/pruner/memory_plan.h"
@@ -32,20 +32,9 @@ absl::Status CheckWindows(const TokenWindows& windows, absl::string_view field, 
     return FieldError(absl::StrCat(field, ".ids"), absl::StrCat(windows.ids.size(), " ids"),
                       absl::StrCat(windows.windows, " windows of ", windows.length));
   }
-  return absl::OkStatus();
-}
-
-absl::Status CheckOptions(const BesaOptions& options) {
-  if (!(options.sparsity > 0.0 && options.sparsity < 1.0)) {
-    return FieldError("sparsity", absl::StrCat(options.sparsity), "a number between 0 and 1, both excluded");
-  }
-  if (options.batch_size < 0) return FieldError("batch_size", absl::StrCat(options.batch_size), "0 or more");
-  if (options.epochs < 0) return FieldError("epochs", absl::StrCat(options.epochs), "0 or more");
-  if (!(options.d_coef >= 0.0) || std::isinf(options.d_coef)) {
-    return FieldError("d_coef", absl::StrCat(options.d_coef), "0 or more");
-  }
-  if (!(options.prior_sigma >= 0.0) || std::isinf(options.prior_sigma)) {
-    return FieldError("prior_sigma", absl::StrCat(options.prior_sigma), "0 or more");
+  if (windows.stride < 0 || windows.stride > windows.length) {
+    return FieldError(absl::StrCat(field, ".stride"), absl::StrCat(windows.stride),
+                      absl::StrCat("0 to ", windows.length, ", the tokens of a window"));
   }
   return absl::OkStatus();
 }
@@ -58,7 +47,8 @@ absl::Status CheckRequest(const PruneRequest& request) {
     return FieldError("block", absl::StrCat(request.block),
                       absl::StrCat("0 to ", request.config->num_hidden_layers - 1));
   }
-  RETURN_IF_ERROR(CheckOptions(request.options));
+  RETURN_IF_ERROR(
+      CheckOptions(ResolveOptions(request.options, *request.config, request.calibration->windows), *request.config));
   return CheckWindows(*request.calibration, "calibration", *request.config);
 }
 
@@ -89,6 +79,11 @@ class TorchEngine final : public Engine {
     return PlanEvaluation(config, EvaluationGroup(length), length, Plan(compute)).Total();
   }
 
+  int64_t ComparisonMemory(const storage::ModelConfig& config, int64_t length,
+                           std::optional<ComputeType> compute) const override {
+    return PlanComparison(config, EvaluationGroup(length), length, Plan(compute)).Total();
+  }
+
   absl::StatusOr<BlockPruning> Prune(const PruneRequest& request, const Observer& observer) override {
     RETURN_IF_ERROR(CheckRequest(request));
     return CatchExceptions([&]() -> absl::StatusOr<BlockPruning> {
@@ -112,9 +107,21 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(CheckWindows(text, "text", config));
     return CatchExceptions([&]() -> absl::StatusOr<PerplexityResult> {
       device_.Use();
-      RETURN_IF_ERROR(CheckEvaluation(config, text, compute));
+      RETURN_IF_ERROR(CheckEvaluation("evaluation", PlanEvaluation(config, text.windows, text.length, Plan(compute))));
       StageReporter reporter(observer, clock_);
       return MeasurePerplexity(config, source, text, device_.OptionsFor(compute), reporter);
+    });
+  }
+
+  absl::StatusOr<ComparisonResult> Compare(const storage::ModelConfig& config, const storage::TensorSource& dense,
+                                           const storage::TensorSource& pruned, const TokenWindows& text,
+                                           std::optional<ComputeType> compute, const Observer& observer) override {
+    RETURN_IF_ERROR(CheckWindows(text, "text", config));
+    return CatchExceptions([&]() -> absl::StatusOr<ComparisonResult> {
+      device_.Use();
+      RETURN_IF_ERROR(CheckEvaluation("comparison", PlanComparison(config, text.windows, text.length, Plan(compute))));
+      StageReporter reporter(observer, clock_);
+      return CompareModels(config, dense, pruned, text, device_.OptionsFor(compute), reporter);
     });
   }
 
@@ -123,7 +130,8 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(CheckWindows(text, "text", config));
     return CatchExceptions([&]() -> absl::StatusOr<std::vector<float>> {
       device_.Use();
-      RETURN_IF_ERROR(CheckEvaluation(config, text, ComputeType::kFloat32));
+      RETURN_IF_ERROR(CheckEvaluation("evaluation",
+                                      PlanEvaluation(config, text.windows, text.length, Plan(ComputeType::kFloat32))));
       const Observer nobody;
       StageReporter reporter(nobody, clock_);
       std::vector<float> all;
@@ -152,12 +160,10 @@ class TorchEngine final : public Engine {
     return NotEnoughMemory(what, plan.Describe(), plan.Total(), available);
   }
 
-  absl::Status CheckEvaluation(const storage::ModelConfig& config, const TokenWindows& text,
-                               std::optional<ComputeType> compute) {
-    const MemoryPlan plan = PlanEvaluation(config, text.windows, text.length, Plan(compute));
+  absl::Status CheckEvaluation(const std::string& what, const MemoryPlan& plan) {
     // Activations kept for pruning can be made again: they give way.
     if (plan.Total() + stream_.bytes() > device_.AvailableMemory(stream_.bytes())) stream_ = {};
-    return CheckMemory("evaluation", plan);
+    return CheckMemory(what, plan);
   }
 
   ComputeDevice device_;

@@ -23,6 +23,8 @@ at::ScalarType TypeOf(storage::DType dtype) {
       return at::kBFloat16;
     case storage::DType::kI32:
       return at::kInt;
+    case storage::DType::kU8:
+      return at::kByte;
     case storage::DType::kI16:
       return at::kShort;
     default:

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/zeros.h>
 
+#include "worker/pruner/errors.h"
 #include "worker/pruner/rms_norm.h"
 #include "worker/pruner/tensor_kernels.h"
 
@@ -16,6 +17,19 @@ InputStatistics::InputStatistics(const BlockShape& shape, const at::TensorOption
 
 void InputStatistics::Add(const BlockState& state) {
   for (int group = 0; group < kGroups; ++group) AddColumnSquares(state.inputs[group], sums_[group]);
+}
+
+absl::Status InputStatistics::CheckFinite(int64_t block_index) const {
+  for (int group = 0; group < kGroups; ++group) {
+    if (CountNonFinite(sums_[group].unsqueeze(0)) > 0) {
+      return BadNumbers(block_index, GroupName(Group(group)), "the squares of its inputs add up to infinity");
+    }
+  }
+  return absl::OkStatus();
+}
+
+at::Tensor Importance(const at::Tensor& weight, const at::Tensor& sums, int64_t samples) {
+  return weight.to(sums.scalar_type()).abs().mul_(sums.div(samples).sqrt_());
 }
 
 std::array<at::Tensor, kLinears> RankLinears(const BlockWeights& weights, const InputStatistics& statistics,

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "absl/status/status.h"
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
 
@@ -18,12 +19,18 @@ class InputStatistics {
   // Adds the inputs that a dense forward pass left in `state`.
   void Add(const BlockState& state);
 
+  // BadNumbers of the first group whose sums are not finite.
+  absl::Status CheckFinite(int64_t block_index) const;
+
   // [group cols] in the accumulator type.
   const at::Tensor& sums(Group group) const { return sums_[group]; }
 
  private:
   std::array<at::Tensor, kGroups> sums_;
 };
+
+// |W| * sqrt(sums / samples) [rows, cols], in the type of `sums` [cols].
+at::Tensor Importance(const at::Tensor& weight, const at::Tensor& sums, int64_t samples);
 
 // The columns of every row of every linear by ascending importance: see RankRows.
 std::array<at::Tensor, kLinears> RankLinears(const BlockWeights& weights, const InputStatistics& statistics,

@@ -1,5 +1,7 @@
 #include "worker/pruner/load_weights.h"
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
 #include <functional>
@@ -47,11 +49,27 @@ absl::StatusOr<BlockWeights> Assemble(const BlockShape& shape, const at::TensorO
     ASSIGN_OR_RETURN(const at::Tensor weight, consume(absl::StrCat(LinearName(linear), ".weight"), LinearName(linear),
                                                       {shape.Rows(linear), shape.Cols(linear)}));
     weights.linear(linear).copy_(weight);
+    const Group group = GroupOf(linear);
+    if (!shape.HasBias(group)) continue;
+    ASSIGN_OR_RETURN(const at::Tensor bias,
+                     consume(absl::StrCat(LinearName(linear), ".bias"), LinearName(linear), {shape.Rows(linear)}));
+    if (!weights.biases[group].defined()) weights.biases[group] = at::empty({shape.GroupRows(group)}, options);
+    LinearOfGroup(shape, linear, weights.biases[group]).copy_(bias);
+  }
+  if (shape.qk_norm) {
+    ASSIGN_OR_RETURN(const at::Tensor q, consume("self_attn.q_norm.weight", "self_attn.q_norm", {shape.head_dim}));
+    ASSIGN_OR_RETURN(const at::Tensor k, consume("self_attn.k_norm.weight", "self_attn.k_norm", {shape.head_dim}));
+    weights.qk_norm = at::cat({q.expand({shape.heads, -1}), k.expand({shape.kv_heads, -1})});
   }
   return weights;
 }
 
 }  // namespace
+
+absl::StatusOr<at::Tensor> AsTensor(storage::HostTensor& tensor) {
+  ASSIGN_OR_RETURN(const at::ScalarType type, FloatingType(tensor));
+  return at::from_blob(tensor.bytes.data(), tensor.shape, at::TensorOptions().dtype(type));
+}
 
 absl::StatusOr<at::Tensor> Upload(const storage::HostTensor& tensor, at::IntArrayRef shape, int64_t block,
                                   absl::string_view where, const at::TensorOptions& options) {

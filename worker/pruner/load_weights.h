@@ -14,6 +14,9 @@
 
 namespace besa::pruner {
 
+// A view of the tensor's bytes. INVALID_ARGUMENT for a dtype that is not floating.
+absl::StatusOr<at::Tensor> AsTensor(storage::HostTensor& tensor);
+
 // `tensor` on the device and in the type of `options`. INVALID_ARGUMENT for another shape or a dtype that is not
 // floating; OUT_OF_RANGE (see BadNumbers) if any element is NaN or infinite, naming it by `block` and `where`.
 absl::StatusOr<at::Tensor> Upload(const storage::HostTensor& tensor, at::IntArrayRef shape, int64_t block,

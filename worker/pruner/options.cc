@@ -33,6 +33,11 @@ double PublishedDCoef(const storage::ModelConfig& config, Granularity granularit
 
 BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfig& config, int64_t samples) {
   BesaOptions resolved = options;
+  if (options.method == Method::kSparseGpt) {
+    if (resolved.sparsegpt_block_size == 0) resolved.sparsegpt_block_size = 128;
+    if (resolved.sparsegpt_damping == 0.0) resolved.sparsegpt_damping = 0.01;
+  }
+  if (options.method != Method::kBesa) return resolved;
   const bool paper = options.preset == Preset::kPaper;
   if (resolved.epochs == 0) {
     const bool few = !paper && resolved.batch_size == 0 && samples > 0 && samples < kEnoughSteps;

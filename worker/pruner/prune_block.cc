@@ -5,21 +5,19 @@
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "storage/base/sha256.h"
 #include "storage/base/status_macros.h"
-#include "worker/pruner/block_trainer.h"
 #include "worker/pruner/errors.h"
-#include "worker/pruner/exact_sparsity.h"
 #include "worker/pruner/host_mask.h"
-#include "worker/pruner/importance.h"
 #include "worker/pruner/load_weights.h"
+#include "worker/pruner/pruning_method.h"
 #include "worker/pruner/reconstruction_loss.h"
 #include "worker/pruner/tensor_kernels.h"
-#include "worker/pruner/training_run.h"
 
 namespace besa::pruner {
 namespace {
@@ -30,7 +28,7 @@ class BlockJob {
   BlockJob(const PruneRequest& request, const ComputeDevice& device, DenseStream& stream, StageReporter& reporter)
       : request_(request),
         options_(ResolveOptions(request.options, *request.config, request.calibration->windows)),
-        shape_(BlockShape::Of(*request.config)),
+        shape_(BlockShape::Of(*request.config, request.block)),
         tensor_options_(device.OptionsFor(request.compute)),
         stream_(stream),
         reporter_(reporter),
@@ -40,7 +38,8 @@ class BlockJob {
     RETURN_IF_ERROR(ReadBlock());
     RETURN_IF_ERROR(Walk());
     RETURN_IF_ERROR(TakeStatistics());
-    RETURN_IF_ERROR(Train());
+    RETURN_IF_ERROR(Prune());
+    RETURN_IF_ERROR(Write());
     return std::move(result_);
   }
 
@@ -52,10 +51,10 @@ class BlockJob {
   absl::Status Walk();
   absl::Status StartStream();
   absl::Status TakeStatistics();
-  absl::Status Train();
+  absl::Status Prune();
+  absl::Status Write();
+  absl::Status WriteLinear(Linear linear, const at::Tensor& on_device);
   absl::StatusOr<double> FinalLoss(const BlockWeights& pruned);
-  std::vector<int32_t> FinalCounts(const BlockTrainer& trainer, const std::vector<double>& rates) const;
-  void WriteLinear(Linear linear, std::vector<double>::const_iterator rates, std::span<const int32_t> pruned);
 
   const PruneRequest& request_;
   const BesaOptions options_;
@@ -69,7 +68,8 @@ class BlockJob {
   BlockWeights dense_;
   // The dense block's output, [samples, length, hidden]: the reference, and the input of the next block.
   at::Tensor reference_;
-  std::array<at::Tensor, kLinears> orders_;
+  std::unique_ptr<PruningMethod> method_;
+  MethodResult pruned_;
 };
 
 absl::Status BlockJob::ReadBlock() {
@@ -112,7 +112,8 @@ absl::Status BlockJob::Walk() {
   if (!reuse) RETURN_IF_ERROR(StartStream());
   while (stream_.block < request_.block) {
     const int64_t done = (stream_.block - from) * samples();
-    ASSIGN_OR_RETURN(const BlockWeights weights, LoadBlock(*request_.dense, shape_, stream_.block, tensor_options_));
+    const BlockShape shape = BlockShape::Of(*request_.config, stream_.block);
+    ASSIGN_OR_RETURN(const BlockWeights weights, LoadBlock(*request_.dense, shape, stream_.block, tensor_options_));
     // While a block is half walked, the stream is nobody's.
     DenseStream walking = std::exchange(stream_, {});
     RETURN_IF_ERROR(WalkBlock(walking.block, block_, weights, walking.activations,
@@ -133,66 +134,40 @@ absl::Status BlockJob::TakeStatistics() {
   }
   ASSIGN_OR_RETURN(dense_, UploadBlock(by_name, shape_, request_.block, tensor_options_));
   reference_ = at::empty_like(stream_.activations);
-  InputStatistics statistics(shape_, tensor_options_);
+  method_ = MakeMethod(options_, shape_, tensor_options_);
   RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
     BlockState state;
     const at::Tensor y = block_.Forward(stream_.activations.narrow(0, first, count), dense_, &state);
     if (CountNonFinite(y) > 0) return CheckActivations(request_.block, state, y);
-    statistics.Add(state);
+    method_->Observe(state);
     reference_.narrow(0, first, count).copy_(y);
     return reporter_.Step(first + count);
   }));
-  for (int group = 0; group < kGroups; ++group) {
-    if (CountNonFinite(statistics.sums(Group(group)).unsqueeze(0)) > 0) {
-      return BadNumbers(request_.block, GroupName(Group(group)), "the squares of its inputs add up to infinity");
-    }
-  }
-  orders_ = RankLinears(dense_, statistics, samples());
   return absl::OkStatus();
 }
 
-absl::Status BlockJob::Train() {
-  RETURN_IF_ERROR(reporter_.Begin("train", TrainingSteps(samples(), options_)));
-  const AllocationOptions allocation = {
-      .sparsity = options_.sparsity, .granularity = options_.granularity, .prior_sigma = options_.prior_sigma};
-  BlockTrainer trainer(block_, dense_, orders_, allocation, options_.d_coef);
-  ASSIGN_OR_RETURN(TrainingLog log,
-                   TrainAllocation(trainer, stream_.activations, reference_, options_, request_.block, reporter_));
-  result_.loss = std::move(log.loss);
-  result_.sparsity = std::move(log.sparsity);
-  result_.skipped_steps = log.skipped_steps;
+absl::Status BlockJob::Prune() {
+  const BlockInputs inputs = {.block = block_,
+                              .block_index = request_.block,
+                              .dense = dense_,
+                              .x = stream_.activations,
+                              .reference = reference_};
+  ASSIGN_OR_RETURN(pruned_, method_->Prune(inputs, reporter_));
+  method_.reset();
+  result_.loss = std::move(pruned_.loss);
+  result_.sparsity = std::move(pruned_.sparsity);
+  result_.skipped_steps = pruned_.skipped_steps;
+  result_.warnings = std::move(pruned_.warnings);
+  return absl::OkStatus();
+}
 
+absl::Status BlockJob::Write() {
   RETURN_IF_ERROR(reporter_.Begin("write", samples()));
-  const std::vector<double> rates = trainer.allocation().FinalRates();
-  std::vector<int32_t> pruned = FinalCounts(trainer, rates);
-  const at::Tensor counts =
-      at::from_blob(pruned.data(), {static_cast<int64_t>(pruned.size())}, at::TensorOptions().dtype(at::kInt))
-          .to(tensor_options_.device());
-  ASSIGN_OR_RETURN(result_.final_loss, FinalLoss(trainer.Masked(counts)));
-  int64_t row = 0;
-  for (Linear linear : kAllLinears) {
-    WriteLinear(linear, rates.begin() + row,
-                std::span(pruned).subspan(static_cast<size_t>(row), static_cast<size_t>(shape_.Rows(linear))));
-    row += shape_.Rows(linear);
-  }
+  const BlockWeights pruned = dense_.WithOwnLinears();
+  for (Linear linear : kAllLinears) RETURN_IF_ERROR(WriteLinear(linear, pruned.linear(linear)));
+  ASSIGN_OR_RETURN(result_.final_loss, FinalLoss(pruned));
   stream_ = {.key = request_.stream_key, .block = request_.block + 1, .activations = reference_};
   return absl::OkStatus();
-}
-
-std::vector<int32_t> BlockJob::FinalCounts(const BlockTrainer& trainer, const std::vector<double>& rates) const {
-  if (options_.preset == Preset::kPaper) {
-    // By the rule of training, whatever sparsity that gives.
-    const at::Tensor pruned = trainer.allocation().Forward().pruned.cpu();
-    return {pruned.data_ptr<int32_t>(), pruned.data_ptr<int32_t>() + pruned.numel()};
-  }
-  std::vector<RowRate> rows;
-  rows.reserve(rates.size());
-  for (Linear linear : kAllLinears) {
-    for (int64_t i = 0; i < shape_.Rows(linear); ++i) {
-      rows.push_back({.cols = shape_.Cols(linear), .rate = rates[rows.size()]});
-    }
-  }
-  return ExactSparsity(rows, options_.sparsity);
 }
 
 absl::StatusOr<double> BlockJob::FinalLoss(const BlockWeights& pruned) {
@@ -208,20 +183,38 @@ absl::StatusOr<double> BlockJob::FinalLoss(const BlockWeights& pruned) {
   return loss.Loss();
 }
 
-void BlockJob::WriteLinear(Linear linear, std::vector<double>::const_iterator rates, std::span<const int32_t> pruned) {
+// Into the checkpoint's bytes, and for the final loss into `on_device`.
+absl::Status BlockJob::WriteLinear(Linear linear, const at::Tensor& on_device) {
+  LinearPruning& pruning = pruned_.linears[linear];
   const std::string name = absl::StrCat(storage::BlockPrefix(request_.block), LinearName(linear), ".weight");
   storage::HostTensor& tensor =
       *std::find_if(result_.tensors.begin(), result_.tensors.end(), [&](const auto& t) { return t.name == name; });
-  const at::Tensor order = orders_[linear].cpu();
+
+  at::Tensor values = dense_.linear(linear);
+  if (pruning.weight.defined()) {
+    ASSIGN_OR_RETURN(const at::Tensor host, AsTensor(tensor));
+    host.copy_(pruning.weight);
+    // As rounded to the checkpoint's dtype.
+    values = host.to(tensor_options_);
+    if (CountNonFinite(values) > 0) {
+      return BadNumbers(request_.block, LinearName(linear), "updated weights are NaN or infinite");
+    }
+  }
+  const at::Tensor counts = at::from_blob(pruning.pruned.data(), {shape_.Rows(linear)}, at::TensorOptions(at::kInt));
+  WriteMasked(values, pruning.order, counts.to(tensor_options_.device()), on_device);
+
+  const at::Tensor order = pruning.order.cpu();
   ZeroLeastImportant(tensor,
                      {reinterpret_cast<const uint16_t*>(order.data_ptr<int16_t>()), static_cast<size_t>(order.numel())},
-                     pruned);
+                     pruning.pruned);
   result_.linears.push_back({.name = LinearName(linear),
                              .rows = shape_.Rows(linear),
                              .cols = shape_.Cols(linear),
-                             .rate = {rates, rates + shape_.Rows(linear)},
-                             .pruned = {pruned.begin(), pruned.end()},
+                             .rate = std::move(pruning.rate),
+                             .pruned = std::move(pruning.pruned),
                              .zeros = CountZeros(tensor)});
+  pruning = {};
+  return absl::OkStatus();
 }
 
 }  // namespace

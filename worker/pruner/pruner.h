@@ -1,8 +1,8 @@
 // The pruner: what besa does to a model, as a library that knows nothing of jobs or services.
 //
-// An Engine owns one device. It walks the dense model block by block, learns each block's sparsity allocation with
-// BESA (Xu et al., ICLR 2024, "BESA: Pruning Large Language Models with Blockwise Parameter-Efficient Sparsity
-// Allocation") and measures perplexity. No header of this folder that others include mentions LibTorch.
+// An Engine owns one device. It walks the dense model block by block, prunes each block with BESA (Xu et al., ICLR 2024,
+// "BESA: Pruning Large Language Models with Blockwise Parameter-Efficient Sparsity Allocation") or one of its baselines,
+// and measures perplexity. No header of this folder that others include mentions LibTorch.
 #pragma once
 
 #include <cstdint>
@@ -21,23 +21,41 @@
 
 namespace besa::pruner {
 
+enum class Method { kBesa, kMagnitude, kWanda, kSparseGpt };
 enum class Preset { kDefault, kPaper };
 enum class Granularity { kRow, kLayer };
 enum class ComputeType { kFloat32, kBFloat16 };
 
-// How to prune a block. Zeros mean: the preset's value (see ResolveOptions).
+// N:M sparsity: of every `of` consecutive inputs of a row, `kept` weights stay. 0:0 means anywhere in the row.
+struct Pattern {
+  int64_t kept = 0;
+  int64_t of = 0;
+
+  bool given() const { return of != 0; }
+};
+
+// How to prune a block. Zeros mean: the preset's or the method's value (see ResolveOptions).
 struct BesaOptions {
+  Method method = Method::kBesa;
   double sparsity = 0.5;
+  // Not for BESA. `sparsity` must be its 1 - kept / of.
+  Pattern pattern;
+
+  // Of BESA.
   Preset preset = Preset::kDefault;
   Granularity granularity = Granularity::kRow;
   int64_t batch_size = 0;
   int64_t epochs = 0;
   double d_coef = 0.0;
   double prior_sigma = 0.0;
+
+  // Of SparseGPT: columns a mask is chosen for at once, and the share of the Hessian's mean diagonal added to it.
+  int64_t sparsegpt_block_size = 0;
+  double sparsegpt_damping = 0.0;
 };
 
-// Fills in every zero: d_coef by granularity and model size as published, batch size and epochs by preset and number
-// of samples.
+// Fills in every zero that the method reads. BESA: d_coef by granularity and model size as published, batch size and
+// epochs by preset and number of samples. SparseGPT: block size 128, damping 0.01.
 BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfig& config, int64_t samples);
 
 // Token ids, row-major [windows, length], int32.
@@ -45,10 +63,17 @@ struct TokenWindows {
   int64_t windows = 0;
   int64_t length = 0;
   std::vector<int32_t> ids;
+  // For evaluations: tokens from the start of a window to that of the next, 1 to length; 0 means length. If it is less,
+  // windows overlap, and of every window but the first only the last `stride` tokens are predicted: those before were
+  // predicted in the window before and are context now.
+  int64_t stride = 0;
 };
 
+// Tokens of the windows that an evaluation predicts: all but the first of a window, or its last `stride`.
+int64_t PredictedTokens(const TokenWindows& text);
+
 struct Progress {
-  // "load", "walk", "statistics", "train", "write" or "evaluate".
+  // "load", "walk", "statistics", "train" (BESA), "solve" (SparseGPT), "write" or "evaluate".
   absl::string_view stage;
   int64_t step = 0;
   int64_t steps = 0;
@@ -98,7 +123,7 @@ struct LinearAllocation {
   std::string name;
   int64_t rows = 0;
   int64_t cols = 0;
-  // Learned share of each row to remove, [rows].
+  // Share of each row to remove, [rows]: learned, or the baseline's.
   std::vector<float> rate;
   // Weights removed from each row, [rows].
   std::vector<int32_t> pruned;
@@ -112,14 +137,17 @@ struct StageSeconds {
 };
 
 struct BlockPruning {
-  // Every tensor of the block, in the order asked for, in the checkpoint's dtype; the linears with zeros in place.
+  // Every tensor of the block, in the order asked for, in the checkpoint's dtype; the linears with zeros in place. What
+  // is kept is the checkpoint's, bit for bit, but for SparseGPT, which updates it.
   std::vector<storage::HostTensor> tensors;
   // In the order q k v o gate up down.
   std::vector<LinearAllocation> linears;
-  // Of each step.
+  // Of each step of BESA.
   std::vector<float> loss;
   std::vector<float> sparsity;
   int skipped_steps = 0;
+  // What the user should know although the block is pruned.
+  std::vector<std::string> warnings;
   // Reconstruction loss of the final masks over all calibration samples.
   double final_loss = 0.0;
   std::vector<StageSeconds> stages;
@@ -129,6 +157,16 @@ struct BlockPruning {
 
 struct PerplexityResult {
   double perplexity = 0.0;
+  int64_t tokens = 0;
+  std::vector<StageSeconds> stages;
+};
+
+struct ComparisonResult {
+  double dense_perplexity = 0.0;
+  double pruned_perplexity = 0.0;
+  // Mean over the predicted tokens of KL(dense || pruned) = sum over the vocabulary of p (ln p - ln q), where p and q
+  // are the models' distributions of that token: nats, never negative.
+  double kl_divergence = 0.0;
   int64_t tokens = 0;
   std::vector<StageSeconds> stages;
 };
@@ -150,10 +188,13 @@ class Engine {
   // What results may depend on, bit for bit: device model, instruction set, threads, LibTorch version, compute type.
   virtual std::string NumericsClass(std::optional<ComputeType> compute) const = 0;
 
-  // Bytes of memory that pruning any block of the model, and evaluating it, will take.
+  // Bytes of memory that pruning any block of the model, evaluating it, and comparing it with its pruned self will take.
   virtual int64_t BlockMemory(const storage::ModelConfig& config, int64_t samples, int64_t length,
                               const BesaOptions& options, std::optional<ComputeType> compute) const = 0;
   virtual int64_t EvaluationMemory(const storage::ModelConfig& config, int64_t length,
+                                   std::optional<ComputeType> compute) const = 0;
+
+  virtual int64_t ComparisonMemory(const storage::ModelConfig& config, int64_t length,
                                    std::optional<ComputeType> compute) const = 0;
 
   // Walks the dense activations to the block (from where they stand, or from the embeddings) and prunes it.
@@ -162,10 +203,17 @@ class Engine {
   // The block whose input activations are held, under which key; empty key: none.
   virtual std::pair<std::string, int64_t> Cursor() const = 0;
 
-  // exp(mean negative log-likelihood of tokens 1..length-1 of every window).
+  // exp(mean negative log-likelihood of the predicted tokens).
   virtual absl::StatusOr<PerplexityResult> Perplexity(const storage::ModelConfig& config,
                                                       const storage::TensorSource& source, const TokenWindows& text,
                                                       std::optional<ComputeType> compute, const Observer& observer) = 0;
+
+  // Both models on the same text in the same batches. They share what lies outside the blocks, which is read from
+  // `dense`. Either perplexity is, bit for bit, the one that Perplexity would give.
+  virtual absl::StatusOr<ComparisonResult> Compare(const storage::ModelConfig& config,
+                                                   const storage::TensorSource& dense,
+                                                   const storage::TensorSource& pruned, const TokenWindows& text,
+                                                   std::optional<ComputeType> compute, const Observer& observer) = 0;
 
   // Logits [windows, length, vocab] in float32, row-major: for comparison with other implementations.
   virtual absl::StatusOr<std::vector<float>> Logits(const storage::ModelConfig& config,

@@ -1,0 +1,47 @@
+// Magnitude pruning as the Wanda paper's baseline does it: of each linear, the weights of smallest |W| go; the
+// calibration samples are not looked at. All linears lose the same share.
+#include <vector>
+
+#include "storage/base/status_macros.h"
+#include "worker/pruner/exact_sparsity.h"
+#include "worker/pruner/mask.h"
+#include "worker/pruner/pruning_method.h"
+
+namespace besa::pruner {
+namespace {
+
+class MagnitudeMethod final : public PruningMethod {
+ public:
+  MagnitudeMethod(const BesaOptions& options, const BlockShape& shape) : options_(options), shape_(shape) {}
+
+  void Observe(const BlockState&) override {}
+
+  absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
+    RETURN_IF_ERROR(reporter.Begin("solve", kLinears));
+    std::vector<RowRate> linears;
+    for (Linear linear : kAllLinears) {
+      linears.push_back({.cols = shape_.Rows(linear) * shape_.Cols(linear), .rate = options_.sparsity});
+    }
+    const std::vector<int32_t> counts = ExactSparsity(linears, options_.sparsity);
+    MethodResult result;
+    for (Linear linear : kAllLinears) {
+      const at::Tensor magnitude = inputs.dense.linear(linear).abs();
+      result.linears[linear] = FromMask(options_.pattern.given() ? SmallestOfGroups(magnitude, options_.pattern)
+                                                                 : SmallestOfAll(magnitude, counts[linear]));
+      RETURN_IF_ERROR(reporter.Step(linear + 1));
+    }
+    return result;
+  }
+
+ private:
+  const BesaOptions options_;
+  const BlockShape shape_;
+};
+
+}  // namespace
+
+std::unique_ptr<PruningMethod> MakeMagnitude(const BesaOptions& options, const BlockShape& shape) {
+  return std::make_unique<MagnitudeMethod>(options, shape);
+}
+
+}  // namespace besa::pruner

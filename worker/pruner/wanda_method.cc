@@ -1,0 +1,76 @@
+// Wanda (Sun et al. 2023, "A Simple and Effective Pruning Approach for Large Language Models"): of each row, the
+// weights of least importance |W| * |x| go. All rows lose the same share.
+#include <vector>
+
+#include "storage/base/status_macros.h"
+#include "worker/pruner/exact_sparsity.h"
+#include "worker/pruner/importance.h"
+#include "worker/pruner/mask.h"
+#include "worker/pruner/pruning_method.h"
+
+namespace besa::pruner {
+namespace {
+
+class WandaMethod final : public PruningMethod {
+ public:
+  WandaMethod(const BesaOptions& options, const BlockShape& shape, const at::TensorOptions& tensor_options)
+      : options_(options), shape_(shape), statistics_(shape, tensor_options) {}
+
+  void Observe(const BlockState& state) override { statistics_.Add(state); }
+
+  absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
+    RETURN_IF_ERROR(statistics_.CheckFinite(inputs.block_index));
+    RETURN_IF_ERROR(reporter.Begin("solve", kLinears));
+    return options_.pattern.given() ? WithPattern(inputs, reporter) : ByRow(inputs, reporter);
+  }
+
+ private:
+  absl::StatusOr<MethodResult> ByRow(const BlockInputs& inputs, StageReporter& reporter) const {
+    const std::vector<int32_t> counts = ExactSparsity(UniformRows(), options_.sparsity);
+    const std::array<at::Tensor, kLinears> orders = RankLinears(inputs.dense, statistics_, inputs.x.size(0));
+    MethodResult result;
+    auto begin = counts.begin();
+    for (Linear linear : kAllLinears) {
+      const auto end = begin + shape_.Rows(linear);
+      result.linears[linear] = {.order = orders[linear], .pruned = {begin, end}};
+      result.linears[linear].rate.assign(static_cast<size_t>(shape_.Rows(linear)),
+                                         static_cast<float>(options_.sparsity));
+      begin = end;
+    }
+    RETURN_IF_ERROR(reporter.Step(kLinears));
+    return result;
+  }
+
+  absl::StatusOr<MethodResult> WithPattern(const BlockInputs& inputs, StageReporter& reporter) const {
+    MethodResult result;
+    for (Linear linear : kAllLinears) {
+      const at::Tensor importance =
+          Importance(inputs.dense.linear(linear), statistics_.sums(GroupOf(linear)), inputs.x.size(0));
+      result.linears[linear] = FromMask(SmallestOfGroups(importance, options_.pattern));
+      RETURN_IF_ERROR(reporter.Step(linear + 1));
+    }
+    return result;
+  }
+
+  std::vector<RowRate> UniformRows() const {
+    std::vector<RowRate> rows;
+    for (Linear linear : kAllLinears) {
+      rows.insert(rows.end(), static_cast<size_t>(shape_.Rows(linear)),
+                  {.cols = shape_.Cols(linear), .rate = options_.sparsity});
+    }
+    return rows;
+  }
+
+  const BesaOptions options_;
+  const BlockShape shape_;
+  InputStatistics statistics_;
+};
+
+}  // namespace
+
+std::unique_ptr<PruningMethod> MakeWanda(const BesaOptions& options, const BlockShape& shape,
+                                         const at::TensorOptions& tensor_options) {
+  return std::make_unique<WandaMethod>(options, shape, tensor_options);
+}
+
+}  // namespace besa::pruner
