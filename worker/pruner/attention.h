@@ -1,4 +1,5 @@
-// Causal scaled-dot-product attention with grouped key/value heads, forward and backward, without autograd.
+// Causal scaled-dot-product attention with grouped key/value heads, forward and backward, without autograd. With a
+// window, a query sees that many tokens, itself and those before it.
 //
 // Three implementations behind one interface, chosen by device, type and head size alone:
 //   flash on a CPU      LibTorch's blocked kernel (float32, float64, bfloat16)
@@ -19,6 +20,8 @@ AttentionKind ChooseAttention(at::Device device, at::ScalarType type, int64_t he
 // What the backward pass needs.
 struct AttentionState {
   AttentionKind kind = AttentionKind::kExplicit;
+  // 0 where it would cut nothing off.
+  int64_t window = 0;
   // [batch, heads, length, head_dim], keys and values with their own number of heads; any strides.
   at::Tensor query;
   at::Tensor key;
@@ -27,13 +30,16 @@ struct AttentionState {
   at::Tensor output;
   // Flash: log of the softmax's sums. Explicit: the probabilities [batch, heads, length, length].
   at::Tensor statistics;
+  // Flash on a CPU with a window: what is added to the scores, [length, length].
+  at::Tensor mask;
   // FlashAttention on CUDA hands these from forward to backward (no dropout: the values do not matter).
   at::Tensor philox_seed;
   at::Tensor philox_offset;
 };
 
-// Query, key and value as in AttentionState. Keeps everything in the state, whose `output` is the result.
-AttentionState Attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value);
+// Query, key and value as in AttentionState; window 0: none. Keeps everything in the state, whose `output` is the
+// result.
+AttentionState Attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window = 0);
 
 struct AttentionGradients {
   // Shaped as query, key, value.

@@ -5,7 +5,6 @@
 #include <ATen/ops/argsort.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/rsqrt.h>
@@ -13,13 +12,14 @@
 #include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/triu.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <utility>
 
 namespace besa::pruner {
@@ -29,10 +29,26 @@ at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   return x * at::rsqrt((x * x).mean(-1, true) + eps) * weight;
 }
 
-at::Tensor Rotated(const at::Tensor& x, double theta) {
+// As transformers' modeling_rope_utils.py has it.
+at::Tensor Stretched(const at::Tensor& frequency, const storage::RopeScaling& scaling) {
+  if (scaling.kind == storage::RopeScaling::Kind::kNone) return frequency;
+  if (scaling.kind == storage::RopeScaling::Kind::kLinear) return frequency / scaling.factor;
+  const double context = static_cast<double>(scaling.original_context);
+  const at::Tensor wavelength = 2.0 * std::numbers::pi / frequency;
+  const at::Tensor smooth =
+      (context / wavelength - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
+  const at::Tensor mixture = (1.0 - smooth) * frequency / scaling.factor + smooth * frequency;
+  const at::Tensor fast = wavelength.lt(context / scaling.high_freq_factor);
+  const at::Tensor slow = wavelength.gt(context / scaling.low_freq_factor);
+  return at::where(fast, frequency, at::where(slow, frequency / scaling.factor, mixture));
+}
+
+at::Tensor Rotated(const at::Tensor& x, const BlockShape& shape) {
   const int64_t length = x.size(2);
   const int64_t half = x.size(3) / 2;
-  const at::Tensor frequency = at::pow(theta, at::arange(half, at::kDouble) * (-2.0 / static_cast<double>(x.size(3))));
+  const at::Tensor frequency =
+      Stretched(at::pow(shape.rope_theta, at::arange(half, at::kDouble) * (-2.0 / static_cast<double>(x.size(3)))),
+                shape.rope_scaling);
   const at::Tensor angle = at::outer(at::arange(length, at::kDouble), frequency).repeat({1, 2}).to(x.scalar_type());
   const at::Tensor turned = at::cat({-x.narrow(3, half, half), x.narrow(3, 0, half)}, 3);
   return x * angle.cos() + turned * angle.sin();
@@ -49,22 +65,34 @@ at::Tensor TwinBlock(const at::Tensor& x, const BlockWeights& weights,
     return y.view({batch, length, count, shape.head_dim}).transpose(1, 2);
   };
   const at::Tensor n1 = Norm(x, weights.input_norm, shape.rms_norm_eps);
-  const at::Tensor q = Rotated(heads(at::matmul(n1, linears[kQ].t()), shape.heads), shape.rope_theta);
-  const at::Tensor k = Rotated(heads(at::matmul(n1, linears[kK].t()), shape.kv_heads), shape.rope_theta);
-  const at::Tensor v = heads(at::matmul(n1, linears[kV].t()), shape.kv_heads);
+  const auto run = [&](Linear linear, const at::Tensor& input) {
+    const at::Tensor product = at::matmul(input, linears[linear].t());
+    const at::Tensor& bias = weights.biases[GroupOf(linear)];
+    return bias.defined() ? product + LinearOfGroup(shape, linear, bias) : product;
+  };
+  // [heads, 1, head_dim] of q's heads, or of k's after them.
+  const auto normed = [&](const at::Tensor& y, int64_t first) {
+    if (!weights.qk_norm.defined()) return y;
+    return Norm(y, weights.qk_norm.narrow(0, first, y.size(1)).unsqueeze(1), shape.rms_norm_eps);
+  };
+  const at::Tensor q = Rotated(normed(heads(run(kQ, n1), shape.heads), 0), shape);
+  const at::Tensor k = Rotated(normed(heads(run(kK, n1), shape.kv_heads), shape.heads), shape);
+  const at::Tensor v = heads(run(kV, n1), shape.kv_heads);
   const int64_t repeats = shape.heads / shape.kv_heads;
-  const at::Tensor future = at::triu(at::ones({length, length}, at::kBool), 1);
+  const at::Tensor distance = at::arange(length).unsqueeze(1) - at::arange(length);
+  at::Tensor hidden = distance.lt(0);
+  if (shape.window > 0) hidden = hidden.logical_or(distance.ge(shape.window));
   const at::Tensor scores =
       at::matmul(q, k.repeat_interleave(repeats, 1).transpose(2, 3)) / std::sqrt(static_cast<double>(shape.head_dim));
   const at::Tensor probabilities =
-      at::softmax(scores.masked_fill(future, -std::numeric_limits<double>::infinity()), -1);
+      at::softmax(scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()), -1);
   const at::Tensor attended = at::matmul(probabilities, v.repeat_interleave(repeats, 1))
                                   .transpose(1, 2)
                                   .reshape({batch, length, shape.heads * shape.head_dim});
-  const at::Tensor r = x + at::matmul(attended, linears[kO].t());
+  const at::Tensor r = x + run(kO, attended);
   const at::Tensor n2 = Norm(r, weights.post_attention_norm, shape.rms_norm_eps);
-  const at::Tensor activation = at::silu(at::matmul(n2, linears[kGate].t())) * at::matmul(n2, linears[kUp].t());
-  return r + at::matmul(activation, linears[kDown].t());
+  const at::Tensor activation = at::silu(run(kGate, n2)) * run(kUp, n2);
+  return r + run(kDown, activation);
 }
 
 at::Tensor TwinRank(const at::Tensor& weight, const at::Tensor& sum_of_squares, int64_t samples) {

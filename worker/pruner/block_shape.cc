@@ -15,14 +15,33 @@ const char* GroupName(Group group) {
   return kNames[group];
 }
 
-BlockShape BlockShape::Of(const storage::ModelConfig& config) {
+BlockShape BlockShape::Of(const storage::ModelConfig& config, int64_t block) {
   return {.hidden = config.hidden_size,
           .intermediate = config.intermediate_size,
           .heads = config.num_attention_heads,
           .kv_heads = config.num_key_value_heads,
           .head_dim = config.head_dim,
           .rms_norm_eps = config.rms_norm_eps,
-          .rope_theta = config.rope_theta};
+          .rope_theta = config.rope_theta,
+          .rope_scaling = config.rope_scaling,
+          .qkv_bias = config.qkv_bias,
+          .attention_out_bias = config.attention_out_bias,
+          .mlp_bias = config.mlp_bias,
+          .qk_norm = config.qk_norm,
+          .window = config.WindowOf(block)};
+}
+
+bool BlockShape::HasBias(Group group) const {
+  switch (group) {
+    case kQkv:
+      return qkv_bias;
+    case kAttentionOut:
+      return attention_out_bias;
+    case kGateUp:
+    case kMlpOut:
+      return mlp_bias;
+  }
+  return false;
 }
 
 int64_t BlockShape::Rows(Linear linear) const {

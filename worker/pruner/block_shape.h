@@ -1,4 +1,4 @@
-// The shape of a LLaMA block, its seven linears and the four groups of linears that share an input.
+// The shape of a transformer block, its seven linears and the four groups of linears that share an input.
 #pragma once
 
 #include <array>
@@ -36,8 +36,18 @@ struct BlockShape {
   int64_t head_dim = 0;
   double rms_norm_eps = 0.0;
   double rope_theta = 0.0;
+  // Traits that not every model has: see ModelConfig.
+  storage::RopeScaling rope_scaling = {};
+  bool qkv_bias = false;
+  bool attention_out_bias = false;
+  bool mlp_bias = false;
+  bool qk_norm = false;
+  // Tokens that a query sees, itself included; 0: all before it. The only thing here that differs between blocks.
+  int64_t window = 0;
 
-  static BlockShape Of(const storage::ModelConfig& config);
+  static BlockShape Of(const storage::ModelConfig& config, int64_t block);
+
+  bool HasBias(Group group) const;
 
   // Output and input features.
   int64_t Rows(Linear linear) const;

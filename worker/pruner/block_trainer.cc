@@ -20,9 +20,7 @@ BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
       orders_(orders),
       allocation_(block.shape(), options, dense.groups[kQkv].device()),
       optimizer_(allocation_.beta(), d_coef),
-      masked_(BlockWeights::AllocateLinears(block.shape(), dense.groups[kQkv].options())) {
-  masked_.input_norm = dense.input_norm;
-  masked_.post_attention_norm = dense.post_attention_norm;
+      masked_(dense.WithOwnLinears()) {
   int64_t largest = 0;
   for (const at::Tensor& group : dense.groups) largest = std::max(largest, group.numel());
   gradient_buffer_ = at::empty({largest}, dense.groups[kQkv].options());

@@ -1,6 +1,7 @@
 #include "worker/pruner/block_weights.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 
 namespace besa::pruner {
 
@@ -9,6 +10,12 @@ BlockWeights BlockWeights::AllocateLinears(const BlockShape& shape, const at::Te
   for (int group = 0; group < kGroups; ++group) {
     weights.groups[group] = at::empty({shape.GroupRows(Group(group)), shape.GroupCols(Group(group))}, options);
   }
+  return weights;
+}
+
+BlockWeights BlockWeights::WithOwnLinears() const {
+  BlockWeights weights = *this;
+  for (at::Tensor& group : weights.groups) group = at::empty_like(group);
   return weights;
 }
 

@@ -14,11 +14,18 @@ struct BlockWeights {
   // [hidden].
   at::Tensor input_norm;
   at::Tensor post_attention_norm;
+  // [heads + kv_heads, head_dim]: of each head of q, then of k. Undefined where heads are not normalised.
+  at::Tensor qk_norm;
   // One matrix [group rows, group cols] a group.
   std::array<at::Tensor, kGroups> groups;
+  // [group rows], undefined for a group without.
+  std::array<at::Tensor, kGroups> biases;
 
-  // Uninitialised linears; the norms are left undefined.
+  // Uninitialised linears; everything else is left undefined.
   static BlockWeights AllocateLinears(const BlockShape& shape, const at::TensorOptions& options);
+
+  // A block with linears of its own, uninitialised, that shares everything else (what is never pruned) with this one.
+  BlockWeights WithOwnLinears() const;
 
   // A view [rows, cols] of one linear, contiguous.
   at::Tensor linear(Linear linear) const;

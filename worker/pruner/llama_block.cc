@@ -11,8 +11,26 @@
 
 namespace besa::pruner {
 
+namespace {
+
+// x weights^T + bias, if the group has one.
+at::Tensor Linears(const at::Tensor& x, const BlockWeights& weights, Group group) {
+  const at::Tensor transposed = weights.groups[group].t();
+  const at::Tensor& bias = weights.biases[group];
+  return bias.defined() ? at::addmm(bias, x, transposed) : at::mm(x, transposed);
+}
+
+// The same added to the residual stream.
+at::Tensor AddLinear(const at::Tensor& residual, const at::Tensor& x, const BlockWeights& weights, Group group) {
+  at::Tensor sum = at::addmm(residual, x, weights.groups[group].t());
+  if (weights.biases[group].defined()) sum.add_(weights.biases[group]);
+  return sum;
+}
+
+}  // namespace
+
 LlamaBlock::LlamaBlock(const BlockShape& shape, int64_t length, const at::TensorOptions& options)
-    : shape_(shape), rope_(length, shape.head_dim, shape.rope_theta, options) {}
+    : shape_(shape), rope_(length, shape.head_dim, shape.rope_theta, shape.rope_scaling, options) {}
 
 at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights, BlockState* state) const {
   const int64_t batch = x.size(0);
@@ -23,15 +41,25 @@ at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights,
   const at::Tensor flat = x.reshape({tokens, shape_.hidden});
 
   RmsNormResult norm = RmsNorm(flat, weights.input_norm, shape_.rms_norm_eps);
-  const at::Tensor qkv = at::mm(norm.output, weights.groups[kQkv].t());
+  const at::Tensor qkv = Linears(norm.output, weights, kQkv);
   if (state != nullptr) state->inputs[kQkv] = norm.output;
   const at::Tensor by_head = qkv.view({batch, length, heads + 2 * kv_heads, shape_.head_dim});
-  rope_.Rotate(by_head.narrow(2, 0, heads + kv_heads));
+  at::Tensor qk = by_head.narrow(2, 0, heads + kv_heads);
+  if (weights.qk_norm.defined()) {
+    const RmsNormResult normed = RmsNorm(qk, weights.qk_norm, shape_.rms_norm_eps);
+    if (state != nullptr) {
+      state->raw_qk = qk;
+      state->qk_inverse_rms = normed.inverse_rms;
+    }
+    qk = normed.output;
+  }
+  rope_.Rotate(qk);
   AttentionState attention =
-      Attention(by_head.narrow(2, 0, heads).transpose(1, 2), by_head.narrow(2, heads, kv_heads).transpose(1, 2),
-                by_head.narrow(2, heads + kv_heads, kv_heads).transpose(1, 2));
+      Attention(qk.narrow(2, 0, heads).transpose(1, 2), qk.narrow(2, heads, kv_heads).transpose(1, 2),
+                by_head.narrow(2, heads + kv_heads, kv_heads).transpose(1, 2), weights.shape.window);
+  qk.reset();
   const at::Tensor attended = attention.output.transpose(1, 2).reshape({tokens, heads * shape_.head_dim});
-  const at::Tensor residual = at::addmm(flat, attended, weights.groups[kAttentionOut].t());
+  const at::Tensor residual = AddLinear(flat, attended, weights, kAttentionOut);
   if (state != nullptr) {
     state->inputs[kAttentionOut] = attended;
     state->residual = residual;
@@ -41,7 +69,7 @@ at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights,
   }
 
   norm = RmsNorm(residual, weights.post_attention_norm, shape_.rms_norm_eps);
-  at::Tensor gate_up = at::mm(norm.output, weights.groups[kGateUp].t());
+  at::Tensor gate_up = Linears(norm.output, weights, kGateUp);
   const at::Tensor activation = SwiGlu(gate_up);
   if (state != nullptr) {
     state->inputs[kGateUp] = norm.output;
@@ -51,7 +79,7 @@ at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights,
   }
   gate_up.reset();
   norm = {};
-  return at::addmm(residual, activation, weights.groups[kMlpOut].t()).view({batch, length, shape_.hidden});
+  return AddLinear(residual, activation, weights, kMlpOut).view({batch, length, shape_.hidden});
 }
 
 void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state,
@@ -92,7 +120,13 @@ void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weig
   gradient_qkv.narrow(2, heads, kv_heads).copy_(attention.key.transpose(1, 2));
   gradient_qkv.narrow(2, heads + kv_heads, kv_heads).copy_(attention.value.transpose(1, 2));
   attention = {};
-  rope_.RotateBack(gradient_qkv.narrow(2, 0, heads + kv_heads));
+  const at::Tensor gradient_qk = gradient_qkv.narrow(2, 0, heads + kv_heads);
+  rope_.RotateBack(gradient_qk);
+  if (weights.qk_norm.defined()) {
+    gradient_qk.copy_(RmsNormBackward(gradient_qk, state.raw_qk, weights.qk_norm, state.qk_inverse_rms));
+    state.raw_qk.reset();
+    state.qk_inverse_rms.reset();
+  }
   emit(kQkv, gradient_qkv.view({tokens, shape_.GroupRows(kQkv)}));
 }
 

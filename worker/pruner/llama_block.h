@@ -3,8 +3,11 @@
 //   r = x + o(attention(rope(q(n1)), rope(k(n1)), v(n1))),  n1 = norm(x)
 //   y = r + down(silu(gate(n2)) * up(n2)),                  n2 = norm(r)
 //
-// The backward pass gives the gradients of the seven linears only: neither x nor the norms are trained, so nothing is
-// propagated below q, k and v.
+// and its relatives, by the traits of BlockShape: any linear may add a bias, heads of q and k may be normalised before
+// rope, attention may slide.
+//
+// The backward pass gives the gradients of the seven linears only: neither x nor norms nor biases are trained, so
+// nothing is propagated below q, k and v.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,6 +25,9 @@ namespace besa::pruner {
 struct BlockState {
   // The input of each group of linears, [tokens, group cols].
   std::array<at::Tensor, kGroups> inputs;
+  // With normalised heads: q and k before it, [batch, length, heads + kv_heads, head_dim], and RmsNorm's statistics.
+  at::Tensor raw_qk;
+  at::Tensor qk_inverse_rms;
   AttentionState attention;
   // r above, [tokens, hidden].
   at::Tensor residual;
@@ -32,7 +38,8 @@ struct BlockState {
 
 class LlamaBlock {
  public:
-  // For sequences of `length` tokens, in the type and on the device of `options`.
+  // For sequences of `length` tokens, in the type and on the device of `options`. Any block of the model will do as
+  // `shape`: each has its own window, which comes with the weights.
   LlamaBlock(const BlockShape& shape, int64_t length, const at::TensorOptions& options);
 
   const BlockShape& shape() const { return shape_; }

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <functional>
 #include <string>
 
 #include "worker/pruner/autograd_twin.h"
@@ -71,21 +72,50 @@ BlockWeights RandomBlock(const BlockShape& shape) {
   weights.input_norm = at::randn({shape.hidden}, at::kDouble);
   weights.post_attention_norm = at::randn({shape.hidden}, at::kDouble);
   for (at::Tensor& group : weights.groups) group.copy_(at::randn(group.sizes(), at::kDouble)).mul_(0.2);
+  for (int group = 0; group < kGroups; ++group) {
+    if (shape.HasBias(Group(group))) weights.biases[group] = at::randn({shape.GroupRows(Group(group))}, at::kDouble);
+  }
+  if (shape.qk_norm) weights.qk_norm = at::randn({shape.heads + shape.kv_heads, shape.head_dim}, at::kDouble);
   return weights;
 }
 
-class FastPath : public testing::TestWithParam<AllocationOptions> {};
+BlockShape OddShape() {
+  return {.hidden = 40,
+          .intermediate = 112,
+          .heads = 6,
+          .kv_heads = 2,
+          .head_dim = 12,
+          .rms_norm_eps = 1e-5,
+          .rope_theta = 500.0};
+}
+
+// Of every family, and more than any: each trait by itself and all at once.
+struct Variant {
+  const char* name;
+  BlockShape shape;
+  AllocationOptions options = {.sparsity = 0.6, .granularity = Granularity::kRow, .prior_sigma = 0.08};
+};
+
+Variant With(const char* name, const std::function<void(BlockShape&)>& change) {
+  Variant variant = {.name = name, .shape = OddShape()};
+  change(variant.shape);
+  return variant;
+}
+
+// Long enough to have fast, slow and mixed frequencies.
+constexpr storage::RopeScaling kLlama3 = {.kind = storage::RopeScaling::Kind::kLlama3,
+                                          .factor = 8.0,
+                                          .low_freq_factor = 1.0,
+                                          .high_freq_factor = 4.0,
+                                          .original_context = 64};
+
+class FastPath : public testing::TestWithParam<Variant> {};
 
 TEST_P(FastPath, GradientIsAutogradsInFloat64) {
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(7);
-  const BlockShape shape = {.hidden = 40,
-                            .intermediate = 112,
-                            .heads = 6,
-                            .kv_heads = 2,
-                            .head_dim = 12,
-                            .rms_norm_eps = 1e-5,
-                            .rope_theta = 500.0};
+  const BlockShape& shape = GetParam().shape;
+  const AllocationOptions& options = GetParam().options;
   const BlockWeights weights = RandomBlock(shape);
   const at::Tensor x = at::randn({3, 19, shape.hidden}, at::kDouble);
   const LlamaBlock block(shape, 19, at::kDouble);
@@ -93,14 +123,17 @@ TEST_P(FastPath, GradientIsAutogradsInFloat64) {
   BlockState state;
   const at::Tensor reference = block.Forward(x, weights, &state);
   statistics.Add(state);
+  std::array<at::Tensor, kLinears> linears;
+  for (Linear linear : kAllLinears) linears[linear] = weights.linear(linear);
+  EXPECT_LT(MaxRelativeDifference(reference, TwinBlock(x, weights, linears)), 1e-13);
   const auto orders = RankLinears(weights, statistics, 3);
   std::array<at::Tensor, kLinears> ranks;
   for (Linear linear : kAllLinears) {
     ranks[linear] = TwinRank(weights.linear(linear), statistics.sums(GroupOf(linear)), 3);
   }
 
-  BlockTrainer trainer(block, weights, orders, GetParam(), 5.0);
-  AutogradTwin twin(weights, ranks, GetParam(), 5.0);
+  BlockTrainer trainer(block, weights, orders, options, 5.0);
+  AutogradTwin twin(weights, ranks, options, 5.0);
   for (int step = 0; step < 3; ++step) {
     StepResult result;
     const at::Tensor gradient = trainer.Gradient(x, reference, result);
@@ -119,12 +152,38 @@ TEST_P(FastPath, GradientIsAutogradsInFloat64) {
   }
 }
 
+std::string NameOf(const testing::TestParamInfo<Variant>& variant) { return variant.param.name; }
+
 INSTANTIATE_TEST_SUITE_P(
     Allocations, FastPath,
-    testing::Values(AllocationOptions{.sparsity = 0.5, .granularity = Granularity::kRow},
-                    AllocationOptions{.sparsity = 0.6, .granularity = Granularity::kLayer},
-                    AllocationOptions{.sparsity = 0.6, .granularity = Granularity::kRow, .prior_sigma = 0.08},
-                    AllocationOptions{.sparsity = 0.3, .granularity = Granularity::kLayer, .prior_sigma = 0.2}));
+    testing::Values(
+        Variant{"paper_row", OddShape(), {.sparsity = 0.5, .granularity = Granularity::kRow}},
+        Variant{"paper_layer", OddShape(), {.sparsity = 0.6, .granularity = Granularity::kLayer}},
+        Variant{"prior_row", OddShape()},
+        Variant{"prior_layer", OddShape(), {.sparsity = 0.3, .granularity = Granularity::kLayer, .prior_sigma = 0.2}}),
+    NameOf);
+
+INSTANTIATE_TEST_SUITE_P(
+    Traits, FastPath,
+    testing::Values(With("qkv_bias", [](BlockShape& shape) { shape.qkv_bias = true; }),
+                    With("all_biases",
+                         [](BlockShape& shape) { shape.qkv_bias = shape.attention_out_bias = shape.mlp_bias = true; }),
+                    With("qk_norm", [](BlockShape& shape) { shape.qk_norm = true; }),
+                    With("window", [](BlockShape& shape) { shape.window = 5; }),
+                    With("window_of_two", [](BlockShape& shape) { shape.window = 2; }),
+                    With("window_never_full", [](BlockShape& shape) { shape.window = 19; }),
+                    With("linear",
+                         [](BlockShape& shape) {
+                           shape.rope_scaling = {.kind = storage::RopeScaling::Kind::kLinear, .factor = 4.0};
+                         }),
+                    With("llama3", [](BlockShape& shape) { shape.rope_scaling = kLlama3; }),
+                    With("all",
+                         [](BlockShape& shape) {
+                           shape.qkv_bias = shape.attention_out_bias = shape.mlp_bias = shape.qk_norm = true;
+                           shape.window = 7;
+                           shape.rope_scaling = kLlama3;
+                         })),
+    NameOf);
 
 }  // namespace
 }  // namespace besa::pruner

@@ -30,10 +30,10 @@ constexpr int64_t kCudaOverhead = 128 * kMiB;
 constexpr int64_t kMultiprocessors = 144;
 
 // Sizes that the formulas are written in. H, I: hidden and intermediate size; A: query heads times head size; Q: rows
-// of the q/k/v group. Named as in llama_block.cc.
+// of the q/k/v group; N: normalised q and k. Named as in llama_block.cc.
 struct Sizes {
   Sizes(const storage::ModelConfig& model, int64_t tokens_of_window, const ComputePlan& plan)
-      : config(model), shape(BlockShape::Of(model)), compute(plan), length(tokens_of_window) {}
+      : config(model), shape(BlockShape::Of(model, 0)), compute(plan), length(tokens_of_window) {}
 
   int64_t element() const { return compute.compute == ComputeType::kBFloat16 ? 2 : 4; }
   at::Device device() const { return at::Device(compute.cuda ? at::kCUDA : at::kCPU); }
@@ -41,6 +41,9 @@ struct Sizes {
   int64_t I() const { return shape.intermediate; }
   int64_t A() const { return shape.heads * shape.head_dim; }
   int64_t Q() const { return shape.GroupRows(kQkv); }
+  // Of q and k, if they are normalised.
+  int64_t NormedHeads() const { return shape.qk_norm ? shape.heads + shape.kv_heads : 0; }
+  int64_t N() const { return NormedHeads() * shape.head_dim; }
 
   int64_t Weights() const { return shape.TotalWeights() * element(); }
   int64_t Embedding() const { return config.vocab_size * H() * element(); }
@@ -68,23 +71,32 @@ struct Sizes {
     return attention() == AttentionKind::kExplicit ? copies * shape.heads * length * element() : 0;
   }
 
+  // Where a window cuts something off: what hides the rest, and what it is made from.
+  int64_t Mask() const {
+    const bool slides = config.sliding_window > 0 && config.sliding_window < length;
+    return slides && attention() != AttentionKind::kFlashCuda ? length * length * (element() + 3) : 0;
+  }
+
   // Bytes a token while a block's output is computed, nothing kept: the input's norm, residual, and the MLP.
   int64_t Forward() const {
-    return std::max((2 * H() + 3 * I()) * element(), (H() + Q() + 4 * A()) * element() + Scores(2));
+    return std::max({(2 * H() + 3 * I()) * element(), (H() + Q() + N() + 4 * A()) * element() + Scores(2),
+                     (H() + Q() + N()) * element() + N() * kAccumulatorBytes});
   }
   // The same with everything kept for the backward pass.
   int64_t ForwardKept() const {
-    return (4 * H() + Q() + A() + 3 * I()) * element() + shape.heads * kAccumulatorBytes + Scores(2);
+    return (4 * H() + Q() + N() + A() + 3 * I()) * element() + (shape.heads + NormedHeads()) * kAccumulatorBytes +
+           Scores(2);
   }
   // Bytes a token at the peak of a training step: in the loss, in the MLP's backward pass or in attention's.
   int64_t Step(int64_t batch) const {
     const int64_t loss = ForwardKept() + 2 * H() * kAccumulatorBytes;
-    const int64_t mlp = (5 * H() + Q() + A() + 5 * I()) * element() + Scores(1);
-    int64_t attention_backward = (3 * H() + 2 * Q() + 7 * A()) * element() + Scores(3);
+    const int64_t mlp = (5 * H() + Q() + N() + A() + 5 * I()) * element() + Scores(1);
+    int64_t attention_backward = (3 * H() + 2 * Q() + N() + 7 * A()) * element() + Scores(3);
     if (attention() == AttentionKind::kFlashCuda) {
       attention_backward += (kMultiprocessors / (batch * shape.heads) + 1) * A() * kAccumulatorBytes;
     }
-    return std::max({loss, mlp, attention_backward});
+    const int64_t head_norms = (2 * H() + 2 * Q()) * element() + 3 * N() * kAccumulatorBytes;
+    return std::max({loss, mlp, attention_backward, head_norms});
   }
 
   storage::ModelConfig config;
@@ -96,6 +108,10 @@ struct Sizes {
 const MemoryPlan& Largest(const std::vector<MemoryPlan>& moments) {
   return *std::max_element(moments.begin(), moments.end(),
                            [](const MemoryPlan& a, const MemoryPlan& b) { return a.Total() < b.Total(); });
+}
+
+void AddMask(const Sizes& sizes, MemoryPlan& plan) {
+  if (sizes.Mask() > 0) plan.parts.push_back({"attention mask", sizes.Mask()});
 }
 
 void AddOverhead(const ComputePlan& compute, MemoryPlan& plan) {
@@ -166,6 +182,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
                 {"block as read", block_as_read},
                 {"training step", std::max(step_tokens * sizes.Step(options.batch_size), final_pass)}}};
   MemoryPlan plan = Largest({embed, walk, statistics, train});
+  AddMask(sizes, plan);
   AddOverhead(compute, plan);
   return plan;
 }
@@ -189,6 +206,7 @@ MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, i
       std::min(group, LogitWindows(config.vocab_size, length)) * length * config.vocab_size * logit_bytes;
   const MemoryPlan head = {.parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"logits", logits}}};
   MemoryPlan plan = Largest({walk, load_head, head});
+  AddMask(sizes, plan);
   AddOverhead(compute, plan);
   return plan;
 }

@@ -34,8 +34,7 @@ absl::StatusOr<at::Tensor> LoadHead(const storage::ModelConfig& config, const st
 absl::StatusOr<at::Tensor> LastHidden(const storage::ModelConfig& config, const storage::TensorSource& source,
                                       const TokenWindows& text, int64_t first, int64_t count,
                                       const at::TensorOptions& options, StageReporter& reporter) {
-  const BlockShape shape = BlockShape::Of(config);
-  const LlamaBlock block(shape, text.length, options);
+  const LlamaBlock block(BlockShape::Of(config, 0), text.length, options);
   const at::Tensor x = at::empty({count, text.length, config.hidden_size}, options);
   {
     ASSIGN_OR_RETURN(const at::Tensor embedding, LoadEmbedding(config, source, options));
@@ -47,7 +46,7 @@ absl::StatusOr<at::Tensor> LastHidden(const storage::ModelConfig& config, const 
         }));
   }
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    ASSIGN_OR_RETURN(const BlockWeights weights, LoadBlock(source, shape, i, options));
+    ASSIGN_OR_RETURN(const BlockWeights weights, LoadBlock(source, BlockShape::Of(config, i), i, options));
     RETURN_IF_ERROR(WalkBlock(i, block, weights, x, [&](int64_t done) {
       return reporter.Step(first * config.num_hidden_layers + i * count + done);
     }));

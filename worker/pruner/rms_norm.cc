@@ -15,14 +15,18 @@ RmsNormResult RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps)
   return {output.to(x.scalar_type()), inverse_rms};
 }
 
-void AddRmsNormBackward(const at::Tensor& gradient_output, const at::Tensor& x, const at::Tensor& weight,
-                        const at::Tensor& inverse_rms, const at::Tensor& gradient_x) {
+at::Tensor RmsNormBackward(const at::Tensor& gradient_output, const at::Tensor& x, const at::Tensor& weight,
+                           const at::Tensor& inverse_rms) {
   // With u = weight * gradient_output and r = inverse_rms:  dx = r * u - x * r^3 * mean(u * x).
   at::Tensor scaled = at::mul(gradient_output.to(inverse_rms.scalar_type()), weight);
   const at::Tensor mean = at::mul(scaled, x).mean(-1, /*keepdim=*/true);
   const at::Tensor along_x = mean.mul_(inverse_rms).mul_(inverse_rms).mul_(inverse_rms);
-  scaled.mul_(inverse_rms).addcmul_(x, along_x, -1.0);
-  gradient_x.add_(scaled);
+  return scaled.mul_(inverse_rms).addcmul_(x, along_x, -1.0);
+}
+
+void AddRmsNormBackward(const at::Tensor& gradient_output, const at::Tensor& x, const at::Tensor& weight,
+                        const at::Tensor& inverse_rms, const at::Tensor& gradient_x) {
+  gradient_x.add_(RmsNormBackward(gradient_output, x, weight, inverse_rms));
 }
 
 }  // namespace besa::pruner

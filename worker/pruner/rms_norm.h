@@ -11,14 +11,18 @@ at::ScalarType AccumulatorType(at::ScalarType type);
 struct RmsNormResult {
   // Like x.
   at::Tensor output;
-  // 1 / sqrt(mean(x^2) + eps), [tokens, 1] in the accumulator type.
+  // 1 / sqrt(mean(x^2) + eps), [..., 1] in the accumulator type.
   at::Tensor inverse_rms;
 };
 
-// x [tokens, hidden], weight [hidden].
+// x [..., hidden], weight [hidden] or as many leading dimensions of x as it varies in.
 RmsNormResult RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
-// Adds to `gradient_x` [tokens, hidden] the gradient that reaches x through the norm.
+// The gradient that reaches x through the norm, in the accumulator type.
+at::Tensor RmsNormBackward(const at::Tensor& gradient_output, const at::Tensor& x, const at::Tensor& weight,
+                           const at::Tensor& inverse_rms);
+
+// Adds it to `gradient_x`.
 void AddRmsNormBackward(const at::Tensor& gradient_output, const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& inverse_rms, const at::Tensor& gradient_x);
 

@@ -8,12 +8,38 @@
 #include <ATen/ops/pow.h>
 #include <ATen/ops/sin.h>
 
-namespace besa::pruner {
+#include <algorithm>
+#include <numbers>
 
-Rope::Rope(int64_t length, int64_t head_dim, double theta, const at::TensorOptions& options) {
+namespace besa::pruner {
+namespace {
+
+using storage::RopeScaling;
+
+// In place; float64 on the host.
+void Scale(const at::Tensor& frequency, const RopeScaling& scaling) {
+  double* values = frequency.data_ptr<double>();
+  for (int64_t i = 0; i < frequency.numel(); ++i) {
+    double kept = 1.0;
+    if (scaling.kind == RopeScaling::Kind::kLinear) kept = 0.0;
+    if (scaling.kind == RopeScaling::Kind::kLlama3) {
+      // How often the dimension turns within the context it was trained on: fast ones stay, slow ones are stretched.
+      const double turns = static_cast<double>(scaling.original_context) * values[i] / (2.0 * std::numbers::pi);
+      kept = (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
+      kept = std::clamp(kept, 0.0, 1.0);
+    }
+    values[i] = kept * values[i] + (1.0 - kept) * values[i] / scaling.factor;
+  }
+}
+
+}  // namespace
+
+Rope::Rope(int64_t length, int64_t head_dim, double theta, const RopeScaling& scaling,
+           const at::TensorOptions& options) {
   // Made in float64 on the host whatever the device, so that every device uses the same table.
   const at::TensorOptions host = at::TensorOptions().dtype(at::kDouble).device(at::kCPU);
   const at::Tensor frequency = at::pow(theta, at::arange(0, head_dim, 2, host).div(-static_cast<double>(head_dim)));
+  if (scaling.kind != RopeScaling::Kind::kNone) Scale(frequency, scaling);
   const at::Tensor angle = at::outer(at::arange(length, host), frequency).unsqueeze(1);
   const at::ScalarType type = options.dtype() == at::kDouble ? at::kDouble : at::kFloat;
   cos_ = at::cos(angle).to(options.device(), type);
