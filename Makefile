@@ -23,7 +23,7 @@ build: configure  ## build everything, tests too
 test: build  ## build and run every test; GPU tests are skipped, with a reason, where there is no GPU
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j$(JOBS)
 
-demo: programs  ## prune a real model through the real service on this machine
+demo: programs  ## prune a real model through the real service on this machine; STORE=s3: on an S3 server
 	@deploy/demo.sh $(BUILD)
 
 bench: build  ## run the benchmarks of docs/benchmarks.md that need no GPU

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The whole service on this machine: a coordinator, two workers, one job on a real (small) model.
 # Usage: deploy/demo.sh [build folder]. The last line printed is `output: <folder>`.
+# With STORE=s3 everything lies in buckets of an S3 server that is started for it, and the folder is an address there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}
-data=$PWD/tests/data
+store=${STORE:-folder}
 run=$PWD/.demo/$(date +%Y%m%d-%H%M%S)
 mkdir -p "$run/logs"
 
@@ -17,30 +18,56 @@ trap stop EXIT
 
 note() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 
-note "coordinator (SQLite state, folder store) in $run"
-"$build/server/besa-coordinator" --listen 127.0.0.1:0 --state "$run/state.sqlite" --workspace "$run/workspace" \
-  --allow "$run" --allow "$data" >"$run/logs/coordinator.log" 2>&1 &
-pids+=($!)
+# Prints what the first group of the pattern matches in the log of a program, once it is there.
+said() {
+  local pattern=$1 log=$2 pid=$3 found
+  for _ in $(seq 100); do
+    found=$(sed -n "s/.*$pattern.*/\1/p" "$log" | head -n 1)
+    [ -z "$found" ] || { printf '%s\n' "$found"; return; }
+    kill -0 "$pid" 2>/dev/null || { cat "$log" >&2; return 1; }
+    sleep 0.1
+  done
+  echo "it did not start; see $log" >&2
+  return 1
+}
 
-address=
-for _ in $(seq 100); do
-  address=$(sed -n 's/.*listening on \([0-9.:]*\).*/\1/p' "$run/logs/coordinator.log" | head -n 1)
-  [ -z "$address" ] || break
-  kill -0 "${pids[0]}" 2>/dev/null || { cat "$run/logs/coordinator.log" >&2; exit 1; }
-  sleep 0.1
-done
-[ -n "$address" ] || { echo "the coordinator did not start; see $run/logs/coordinator.log" >&2; exit 1; }
+# A server over a folder: the buckets are the folders in it.
+start_s3() {
+  local server=.deps/bin/versitygw port
+  [ -x "$server" ] || { echo "STORE=s3 needs $server, which cmake/setup.sh builds where there is Go 1.21 or newer" >&2; exit 1; }
+  mkdir -p "$run/s3/models" "$run/s3/results"
+  cp -r tests/data/books-llama-3m tests/data/text "$run/s3/models/"
+  port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  export AWS_ENDPOINT_URL=http://127.0.0.1:$port AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo-secret
+  note "S3 server (versitygw) at $AWS_ENDPOINT_URL, buckets in $run/s3"
+  ROOT_ACCESS_KEY=$AWS_ACCESS_KEY_ID ROOT_SECRET_KEY=$AWS_SECRET_ACCESS_KEY \
+    "$server" --port "127.0.0.1:$port" posix "$run/s3" >"$run/logs/s3.log" 2>&1 &
+  pids+=($!)
+  said "\(127.0.0.1:$port\)" "$run/logs/s3.log" "${pids[-1]}" >/dev/null
+}
+
+case $store in
+  folder) inputs=$PWD/tests/data results=$run ;;
+  s3) start_s3; inputs=s3://models results=s3://results ;;
+  *) echo "STORE=$store is not valid; expected folder or s3" >&2; exit 2 ;;
+esac
+
+note "coordinator (SQLite state, store: $store) in $run"
+"$build/server/besa-coordinator" --listen 127.0.0.1:0 --state "$run/state.sqlite" --workspace "$results/workspace" \
+  --allow "$results" --allow "$inputs" >"$run/logs/coordinator.log" 2>&1 &
+pids+=($!)
+address=$(said 'listening on \([0-9.:]*\)' "$run/logs/coordinator.log" "${pids[-1]}")
 
 note "two workers on the CPU, one thread each, at $address"
 for number in 1 2; do
   "$build/worker/besa-worker" --coordinator "$address" --name "demo-$number" --device cpu --threads 1 \
-    --allow "$run" --allow "$data" >"$run/logs/worker-$number.log" 2>&1 &
+    --allow "$results" --allow "$inputs" >"$run/logs/worker-$number.log" 2>&1 &
   pids+=($!)
 done
 
 note "besa prune --model books-llama-3m --sparsity 0.5 --watch"
 "$build/client/besa" --server "$address" prune \
-  --model "$data/books-llama-3m" --output "$run/books-llama-3m-besa50" --sparsity 0.5 \
-  --calibration "$data/text/calibration.txt.xz" --samples 128 --sequence-length 256 \
-  --evaluate "$data/text/held_out.txt.xz" --evaluate-windows 200 --evaluate-sequence-length 256 \
+  --model "$inputs/books-llama-3m" --output "$results/books-llama-3m-besa50" --sparsity 0.5 \
+  --calibration "$inputs/text/calibration.txt.xz" --samples 128 --sequence-length 256 \
+  --evaluate "$inputs/text/held_out.txt.xz" --evaluate-windows 200 --evaluate-sequence-length 256 \
   --name demo --watch

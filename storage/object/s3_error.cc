@@ -79,8 +79,9 @@ Explanation Explain(Kind kind, const std::string& bucket, const S3Settings& sett
   const std::string server = settings.endpoint.empty() ? "Amazon S3" : settings.endpoint;
   switch (kind) {
     case Kind::kBucket:
-      return {Code::kNotFound, absl::StrCat("there is no bucket ", bucket, " at ", server,
-                                            "; check the bucket's name and the endpoint")};
+      // Not NOT_FOUND: whoever treats a missing object as an answer must not take this for one.
+      return {Code::kFailedPrecondition, absl::StrCat("there is no bucket ", bucket, " at ", server,
+                                                      "; check the bucket's name and the endpoint")};
     case Kind::kMissing:
       return {Code::kNotFound, "not found"};
     case Kind::kKeys:
