@@ -16,7 +16,7 @@ namespace {
 
 // The flag of `besa prune` that sets a field of the spec; empty if none does.
 absl::string_view FlagOf(absl::string_view field) {
-  static constexpr std::array<std::pair<absl::string_view, absl::string_view>, 19> kFlags = {{
+  static constexpr std::array<std::pair<absl::string_view, absl::string_view>, 22> kFlags = {{
       {"model_uri", "--model"},
       {"output_uri", "--output"},
       {"sparsity", "--sparsity"},
@@ -29,6 +29,9 @@ absl::string_view FlagOf(absl::string_view field) {
       {"method.method", "--method"},
       {"method.preset", "--preset"},
       {"method.granularity", "--granularity"},
+      {"method.pattern", "--pattern"},
+      {"method.sparsegpt_block_size", "--sparsegpt-block-size"},
+      {"method.sparsegpt_damping", "--sparsegpt-damping"},
       {"method.schedule", "--schedule"},
       {"method.compute_type", "--compute"},
       {"method.batch_size", "--batch-size"},

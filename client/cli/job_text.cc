@@ -57,6 +57,9 @@ void AddSpec(const v1::JobSpec& spec, Facts& facts) {
   add("epochs", Number(method.epochs()));
   add("d_coef", Number(method.d_coef()));
   add("prior sigma", Number(method.prior_sigma()));
+  add("pattern", method.pattern());
+  add("block size", Number(method.sparsegpt_block_size()));
+  add("damping", Number(method.sparsegpt_damping()));
   facts.emplace_back("method", absl::StrJoin(parts, ", "));
   facts.emplace_back("seed", absl::StrCat(spec.seed()));
 }

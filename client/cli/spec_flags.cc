@@ -60,7 +60,7 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
                   "Tokens a window of it [as --sequence-length]")
       ->needs(evaluate);
   AddEnum<v1::Method>(command, "--method", flags.method, "Algorithm [besa]");
-  AddEnum<v1::Preset>(command, "--preset", flags.preset, "Set of the method's constants [default]");
+  AddEnum<v1::Preset>(command, "--preset", flags.preset, "Set of BESA's constants [default]");
   AddEnum<v1::Granularity>(command, "--granularity", flags.granularity, "What one learned rate covers [row]");
   AddEnum<v1::Schedule>(command, "--schedule", flags.schedule, "Activations a block is trained on [independent]");
   AddEnum<v1::ComputeType>(command, "--compute", flags.compute, "Arithmetic [float32 on a CPU, bfloat16 on a GPU]");
@@ -68,6 +68,11 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
   command.add_option("--epochs", flags.epochs, "Passes over the samples [1]");
   command.add_option("--d-coef", flags.d_coef, "Prodigy's d_coef [by granularity and model size]");
   command.add_option("--prior-sigma", flags.prior_sigma, "Width of the prior over rates, preset default only [0.08]");
+  command.add_option("--pattern", flags.pattern,
+                     "N:M sparsity such as 2:4: of every M inputs in a row, N are kept; not for besa [none]");
+  command.add_option("--sparsegpt-block-size", flags.sparsegpt_block_size, "Columns SparseGPT masks at once [128]");
+  command.add_option("--sparsegpt-damping", flags.sparsegpt_damping,
+                     "Added to the Hessian's diagonal, as a share of its mean [0.01]");
   command.add_option("--seed", flags.seed, "Seed of everything random [0]");
   command.add_option("--name", flags.name, "A name for people, shown in lists");
   command.add_option("--request-id", flags.request_id,
@@ -99,6 +104,9 @@ v1::CreateJobRequest MakeCreateRequest(const SpecFlags& flags, absl::string_view
   method.set_epochs(flags.epochs);
   method.set_d_coef(flags.d_coef);
   method.set_prior_sigma(flags.prior_sigma);
+  method.set_pattern(flags.pattern);
+  method.set_sparsegpt_block_size(flags.sparsegpt_block_size);
+  method.set_sparsegpt_damping(flags.sparsegpt_damping);
   spec.set_seed(flags.seed);
   spec.set_display_name(flags.name);
   return request;

@@ -34,6 +34,9 @@ struct SpecFlags {
   int epochs = 0;
   double d_coef = 0;
   double prior_sigma = 0;
+  std::string pattern;
+  int sparsegpt_block_size = 0;
+  double sparsegpt_damping = 0;
   uint64_t seed = 0;
   std::string name;
   std::string request_id;

@@ -97,6 +97,7 @@ absl::StatusOr<std::string> FormatManifest(const v1::JobSpec& spec, const v1::Mo
                       {"skipped_steps", block.skipped_steps()},
                       {"input_sha256", block.input_sha256()},
                       {"numerics", task->result().numerics()}});
+    if (block.warnings_size() > 0) blocks.back()["warnings"] = block.warnings();
     for (const v1::LinearResult& linear : block.linears()) {
       linears.push_back({{"name", linear.name()},
                          {"rows", linear.rows()},

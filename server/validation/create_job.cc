@@ -144,6 +144,7 @@ absl::StatusOr<ValidatedJob> ValidateCreateJob(const v1::CreateJobRequest& reque
 
   const auto checkpoint = storage::Checkpoint::Open(store, model);
   if (!checkpoint.ok()) return InField("model_uri", spec.model_uri(), checkpoint.status());
+  RETURN_IF_ERROR(CheckPatternFits(spec, checkpoint->config()));
   RETURN_IF_ERROR(ResolveTexts(spec, *checkpoint, store));
   RETURN_IF_ERROR(CheckOutputFolder(store, model, output));
   return ValidatedJob{.spec = std::move(spec), .model = Summarise(*checkpoint)};

@@ -2,8 +2,11 @@
 
 #include <cmath>
 #include <string>
+#include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 
@@ -14,6 +17,10 @@ namespace {
 constexpr double kPaperLowest = 0.376;
 constexpr double kPaperHighest = 0.624;
 constexpr double kDefaultPriorSigma = 0.08;
+constexpr int kDefaultSparseGptBlockSize = 128;
+constexpr double kDefaultSparseGptDamping = 0.01;
+// Of what people write for thirds: 0.333333 is 1 - 2/3.
+constexpr double kSparsityTolerance = 1e-6;
 
 // The name of a field's value, or its number for one that this version does not know.
 template <typename Enum>
@@ -37,18 +44,16 @@ absl::Status CheckSparsity(const v1::JobSpec& spec) {
 // 0 means unset.
 absl::Status CheckNotNegative(absl::string_view field, double value) {
   if (value >= 0.0 && std::isfinite(value)) return absl::OkStatus();
-  return FieldError(field, absl::StrCat(value), "a number above 0, or 0 for the preset's value");
+  return FieldError(field, absl::StrCat(value), "a number above 0, or 0 for the default");
 }
 
-}  // namespace
+// A field that the method does not have was left at 0.
+absl::Status CheckUnset(absl::string_view field, const std::string& value, bool set, absl::string_view owner) {
+  if (!set) return absl::OkStatus();
+  return FieldError(field, value, absl::StrCat("nothing: it is an option of ", owner));
+}
 
-absl::Status ResolveMethod(v1::JobSpec& spec) {
-  v1::MethodSpec& method = *spec.mutable_method();
-
-  if (method.method() == v1::METHOD_UNSPECIFIED) method.set_method(v1::METHOD_BESA);
-  if (method.method() != v1::METHOD_BESA) {
-    return FieldError("method.method", EnumName(method.method(), v1::Method_Name(method.method())), "METHOD_BESA");
-  }
+absl::Status ResolveBesa(v1::MethodSpec& method) {
   if (method.preset() == v1::PRESET_UNSPECIFIED) method.set_preset(v1::PRESET_DEFAULT);
   if (method.preset() != v1::PRESET_DEFAULT && method.preset() != v1::PRESET_PAPER) {
     return FieldError("method.preset", EnumName(method.preset(), v1::Preset_Name(method.preset())),
@@ -59,16 +64,6 @@ absl::Status ResolveMethod(v1::JobSpec& spec) {
     return FieldError("method.granularity", EnumName(method.granularity(), v1::Granularity_Name(method.granularity())),
                       "GRANULARITY_ROW or GRANULARITY_LAYER");
   }
-  if (method.schedule() == v1::SCHEDULE_UNSPECIFIED) method.set_schedule(v1::SCHEDULE_INDEPENDENT);
-  if (method.schedule() != v1::SCHEDULE_INDEPENDENT) {
-    return FieldError("method.schedule", EnumName(method.schedule(), v1::Schedule_Name(method.schedule())),
-                      "SCHEDULE_INDEPENDENT");
-  }
-  if (!v1::ComputeType_IsValid(method.compute_type())) {
-    return FieldError("method.compute_type", absl::StrCat(static_cast<int>(method.compute_type())),
-                      "COMPUTE_TYPE_FLOAT32 or COMPUTE_TYPE_BFLOAT16");
-  }
-
   RETURN_IF_ERROR(CheckNotNegative("method.batch_size", method.batch_size()));
   RETURN_IF_ERROR(CheckNotNegative("method.epochs", method.epochs()));
   RETURN_IF_ERROR(CheckNotNegative("method.d_coef", method.d_coef()));
@@ -80,7 +75,106 @@ absl::Status ResolveMethod(v1::JobSpec& spec) {
   if (method.preset() == v1::PRESET_DEFAULT && method.prior_sigma() == 0.0) {
     method.set_prior_sigma(kDefaultPriorSigma);
   }
-  return CheckSparsity(spec);
+  return CheckUnset("method.pattern", method.pattern(), !method.pattern().empty(),
+                    "METHOD_MAGNITUDE, METHOD_WANDA and METHOD_SPARSEGPT; METHOD_BESA learns how much of each row to "
+                    "remove");
+}
+
+absl::Status CheckNoBesaOptions(const v1::MethodSpec& method) {
+  const std::string besa = "METHOD_BESA";
+  RETURN_IF_ERROR(CheckUnset("method.preset", EnumName(method.preset(), v1::Preset_Name(method.preset())),
+                             method.preset() != v1::PRESET_UNSPECIFIED, besa));
+  RETURN_IF_ERROR(CheckUnset("method.granularity",
+                             EnumName(method.granularity(), v1::Granularity_Name(method.granularity())),
+                             method.granularity() != v1::GRANULARITY_UNSPECIFIED, besa));
+  RETURN_IF_ERROR(CheckUnset("method.batch_size", absl::StrCat(method.batch_size()), method.batch_size() != 0, besa));
+  RETURN_IF_ERROR(CheckUnset("method.epochs", absl::StrCat(method.epochs()), method.epochs() != 0, besa));
+  RETURN_IF_ERROR(CheckUnset("method.d_coef", absl::StrCat(method.d_coef()), method.d_coef() != 0.0, besa));
+  return CheckUnset("method.prior_sigma", absl::StrCat(method.prior_sigma()), method.prior_sigma() != 0.0, besa);
+}
+
+absl::Status ResolveSparseGpt(v1::MethodSpec& method) {
+  if (method.method() != v1::METHOD_SPARSEGPT) {
+    RETURN_IF_ERROR(CheckUnset("method.sparsegpt_block_size", absl::StrCat(method.sparsegpt_block_size()),
+                               method.sparsegpt_block_size() != 0, "METHOD_SPARSEGPT"));
+    return CheckUnset("method.sparsegpt_damping", absl::StrCat(method.sparsegpt_damping()),
+                      method.sparsegpt_damping() != 0.0, "METHOD_SPARSEGPT");
+  }
+  RETURN_IF_ERROR(CheckNotNegative("method.sparsegpt_block_size", method.sparsegpt_block_size()));
+  RETURN_IF_ERROR(CheckNotNegative("method.sparsegpt_damping", method.sparsegpt_damping()));
+  if (method.sparsegpt_block_size() == 0) method.set_sparsegpt_block_size(kDefaultSparseGptBlockSize);
+  if (method.sparsegpt_damping() == 0.0) method.set_sparsegpt_damping(kDefaultSparseGptDamping);
+  return absl::OkStatus();
+}
+
+struct Pattern {
+  int64_t kept = 0;
+  int64_t of = 0;
+};
+
+// "2:4".
+absl::StatusOr<Pattern> ParsePattern(const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, ':');
+  Pattern pattern;
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &pattern.kept) || !absl::SimpleAtoi(parts[1], &pattern.of) ||
+      pattern.kept < 1 || pattern.kept >= pattern.of) {
+    return FieldError("method.pattern", text, "N:M with 1 <= N < M, 2:4 for instance, where N of M weights are kept");
+  }
+  return pattern;
+}
+
+absl::Status CheckPattern(v1::JobSpec& spec) {
+  v1::MethodSpec& method = *spec.mutable_method();
+  ASSIGN_OR_RETURN(const Pattern pattern, ParsePattern(method.pattern()));
+  method.set_pattern(absl::StrCat(pattern.kept, ":", pattern.of));
+  const double sparsity = 1.0 - static_cast<double>(pattern.kept) / static_cast<double>(pattern.of);
+  if (std::abs(spec.sparsity() - sparsity) > kSparsityTolerance) {
+    return FieldError("sparsity", absl::StrCat(spec.sparsity()),
+                      absl::StrCat(sparsity, ", as method.pattern is ", method.pattern()));
+  }
+  if (method.sparsegpt_block_size() % pattern.of != 0) {
+    return FieldError("method.sparsegpt_block_size", absl::StrCat(method.sparsegpt_block_size()),
+                      absl::StrCat("a multiple of ", pattern.of, ", as method.pattern is ", method.pattern()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ResolveMethod(v1::JobSpec& spec) {
+  v1::MethodSpec& method = *spec.mutable_method();
+
+  if (method.method() == v1::METHOD_UNSPECIFIED) method.set_method(v1::METHOD_BESA);
+  if (!v1::Method_IsValid(method.method())) {
+    return FieldError("method.method", absl::StrCat(static_cast<int>(method.method())),
+                      "METHOD_BESA, METHOD_MAGNITUDE, METHOD_WANDA or METHOD_SPARSEGPT");
+  }
+  RETURN_IF_ERROR(method.method() == v1::METHOD_BESA ? ResolveBesa(method) : CheckNoBesaOptions(method));
+  RETURN_IF_ERROR(ResolveSparseGpt(method));
+  if (method.schedule() == v1::SCHEDULE_UNSPECIFIED) method.set_schedule(v1::SCHEDULE_INDEPENDENT);
+  if (method.schedule() != v1::SCHEDULE_INDEPENDENT) {
+    return FieldError("method.schedule", EnumName(method.schedule(), v1::Schedule_Name(method.schedule())),
+                      "SCHEDULE_INDEPENDENT");
+  }
+  if (!v1::ComputeType_IsValid(method.compute_type())) {
+    return FieldError("method.compute_type", absl::StrCat(static_cast<int>(method.compute_type())),
+                      "COMPUTE_TYPE_FLOAT32 or COMPUTE_TYPE_BFLOAT16");
+  }
+
+  RETURN_IF_ERROR(CheckSparsity(spec));
+  return method.pattern().empty() ? absl::OkStatus() : CheckPattern(spec);
+}
+
+absl::Status CheckPatternFits(const v1::JobSpec& spec, const storage::ModelConfig& config) {
+  if (spec.method().pattern().empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Pattern pattern, ParsePattern(spec.method().pattern()));
+  for (const storage::LinearSpec& linear : storage::BlockLinears(config)) {
+    if (linear.cols % pattern.of != 0) {
+      return FieldError("method.pattern", spec.method().pattern(),
+                        absl::StrCat("an M that divides the ", linear.cols, " inputs of ", std::string(linear.name)));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace besa::server

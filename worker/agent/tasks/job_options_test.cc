@@ -25,8 +25,28 @@ TEST(JobOptionsTest, EveryFieldArrives) {
   EXPECT_EQ(options.prior_sigma, 0.1);
 }
 
+TEST(JobOptionsTest, BaselinesAndTheirOptionsArrive) {
+  v1::JobSpec spec;
+  v1::MethodSpec& method = *spec.mutable_method();
+  method.set_method(v1::METHOD_MAGNITUDE);
+  EXPECT_EQ(BesaOptionsOf(spec).method, pruner::Method::kMagnitude);
+  method.set_method(v1::METHOD_WANDA);
+  method.set_pattern("4:8");
+  EXPECT_EQ(BesaOptionsOf(spec).method, pruner::Method::kWanda);
+  EXPECT_EQ(BesaOptionsOf(spec).pattern.kept, 4);
+  EXPECT_EQ(BesaOptionsOf(spec).pattern.of, 8);
+  method.set_method(v1::METHOD_SPARSEGPT);
+  method.set_sparsegpt_block_size(64);
+  method.set_sparsegpt_damping(0.1);
+  EXPECT_EQ(BesaOptionsOf(spec).method, pruner::Method::kSparseGpt);
+  EXPECT_EQ(BesaOptionsOf(spec).sparsegpt_block_size, 64);
+  EXPECT_EQ(BesaOptionsOf(spec).sparsegpt_damping, 0.1);
+}
+
 TEST(JobOptionsTest, AnEmptySpecIsTheDefault) {
   const pruner::BesaOptions options = BesaOptionsOf({});
+  EXPECT_EQ(options.method, pruner::Method::kBesa);
+  EXPECT_FALSE(options.pattern.given());
   EXPECT_EQ(options.preset, pruner::Preset::kDefault);
   EXPECT_EQ(options.granularity, pruner::Granularity::kRow);
   EXPECT_EQ(options.batch_size, 0);

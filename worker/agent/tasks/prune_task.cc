@@ -85,6 +85,10 @@ void Describe(const pruner::BlockPruning& pruning, int64_t block, const std::str
   result.set_skipped_steps(pruning.skipped_steps);
   result.set_final_loss(pruning.final_loss);
   result.set_input_sha256(pruning.input_sha256);
+  for (const std::string& warning : pruning.warnings) {
+    result.add_warnings(warning);
+    spdlog::warn("block {}: {}", block, warning);
+  }
 }
 
 }  // namespace
