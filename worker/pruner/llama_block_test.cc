@@ -4,12 +4,15 @@
 #include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/argsort.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "worker/pruner/autograd_twin.h"
 #include "worker/pruner/block_trainer.h"
@@ -149,6 +152,46 @@ TEST_P(FastPath, GradientIsAutogradsInFloat64) {
     }
     std::printf("step %d: gradient within %.1e\n", step, worst);
     EXPECT_LT(worst, 1e-12);
+  }
+}
+
+// Forward and backward on a GPU against float64 on the CPU: explicit attention (float32), FlashAttention (bfloat16).
+TEST_P(FastPath, OnCudaAsOnTheCpu) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  generator.set_current_seed(7);
+  BlockShape shape = GetParam().shape;
+  shape.head_dim = 16;  // FlashAttention wants multiples of 8.
+  const BlockWeights weights = RandomBlock(shape);
+  const at::Tensor x = at::randn({3, 19, shape.hidden}, at::kDouble);
+  const at::Tensor gradient_y = at::randn(x.sizes(), at::kDouble);
+  const auto run = [&](const at::TensorOptions& options) {
+    BlockWeights moved = weights;
+    for (at::Tensor* tensor : {&moved.input_norm, &moved.post_attention_norm, &moved.qk_norm}) {
+      if (tensor->defined()) *tensor = tensor->to(options);
+    }
+    for (int group = 0; group < kGroups; ++group) {
+      moved.groups[group] = moved.groups[group].to(options);
+      if (moved.biases[group].defined()) moved.biases[group] = moved.biases[group].to(options);
+    }
+    const LlamaBlock block(shape, 19, options);
+    BlockState state;
+    std::vector<at::Tensor> results = {block.Forward(x.to(options), moved, &state)};
+    const at::Tensor buffer = at::empty({shape.GroupRows(kGateUp) * shape.hidden}, options);
+    block.Backward(gradient_y.to(options).clone(), moved, state, buffer,
+                   [&](Group, const at::Tensor& gradient) { results.push_back(gradient.clone()); });
+    return results;
+  };
+  const std::vector<at::Tensor> expected = run(at::kDouble);
+  for (const auto& [type, tolerance] : {std::pair(at::kFloat, 1e-4), std::pair(at::kBFloat16, 0.1)}) {
+    const std::vector<at::Tensor> actual = run(at::TensorOptions(at::kCUDA).dtype(type));
+    double worst = 0.0;
+    for (size_t i = 0; i < actual.size(); ++i) {
+      worst = std::max(worst, MaxRelativeDifference(actual[i], expected[i]));
+    }
+    std::printf("%s: within %.1e\n", type == at::kFloat ? "float32" : "bfloat16", worst);
+    EXPECT_LT(worst, tolerance);
   }
 }
 
