@@ -35,31 +35,26 @@ namespace {
 
 // LibTorch's own way to allocate, counted.
 class CountingAllocator final : public c10::Allocator {
-public:
+ public:
   c10::DataPtr allocate(size_t bytes) override {
-    void *pointer = bytes == 0 ? nullptr : c10::alloc_cpu(bytes);
-    if (pointer != nullptr)
-      Count(static_cast<int64_t>(malloc_usable_size(pointer)));
+    void* pointer = bytes == 0 ? nullptr : c10::alloc_cpu(bytes);
+    if (pointer != nullptr) Count(static_cast<int64_t>(malloc_usable_size(pointer)));
     return {pointer, pointer, &CountingAllocator::Free, at::Device(at::kCPU)};
   }
-  c10::DeleterFnPtr raw_deleter() const override {
-    return &CountingAllocator::Free;
-  }
-  void copy_data(void *to, const void *from, size_t bytes) const override {
-    std::memcpy(to, from, bytes);
-  }
+  c10::DeleterFnPtr raw_deleter() const override { return &CountingAllocator::Free; }
+  void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
 
-private:
-  static void Free(void *pointer) {
-    if (pointer == nullptr)
-      return;
+ private:
+  static void Free(void* pointer) {
+    if (pointer == nullptr) return;
     Count(-static_cast<int64_t>(malloc_usable_size(pointer)));
     c10::free_cpu(pointer);
   }
 };
 
 // Bytes that `operation` takes at its peak beyond what was taken before.
-template <typename Operation> int64_t PeakOf(const Operation &operation) {
+template <typename Operation>
+int64_t PeakOf(const Operation& operation) {
   static CountingAllocator counting;
   c10::SetCPUAllocator(&counting, /*priority=*/100);
   const int64_t before = taken;
@@ -70,47 +65,36 @@ template <typename Operation> int64_t PeakOf(const Operation &operation) {
 
 // A model of random weights, made as they are read.
 class RandomModel final : public storage::TensorSource {
-public:
-  explicit RandomModel(storage::ModelConfig config)
-      : config_(std::move(config)) {}
+ public:
+  explicit RandomModel(storage::ModelConfig config) : config_(std::move(config)) {}
 
-  absl::StatusOr<storage::TensorLocation>
-  Find(absl::string_view) const override {
+  absl::StatusOr<storage::TensorLocation> Find(absl::string_view) const override {
     return absl::UnimplementedError("no files");
   }
-  absl::StatusOr<storage::HostTensor>
-  Read(absl::string_view name) const override {
-    storage::HostTensor tensor{.name = std::string(name),
-                               .dtype = storage::DType::kF32,
-                               .shape = Shape(name)};
+  absl::StatusOr<storage::HostTensor> Read(absl::string_view name) const override {
+    storage::HostTensor tensor{.name = std::string(name), .dtype = storage::DType::kF32, .shape = Shape(name)};
     int64_t elements = 1;
-    for (int64_t size : tensor.shape)
-      elements *= size;
+    for (int64_t size : tensor.shape) elements *= size;
     tensor.bytes.resize(static_cast<size_t>(elements) * 4);
     std::minstd_rand random(static_cast<uint32_t>(name.size()));
-    auto *values = reinterpret_cast<float *>(tensor.bytes.data());
+    auto* values = reinterpret_cast<float*>(tensor.bytes.data());
     for (int64_t i = 0; i < elements; ++i) {
-      values[i] = tensor.shape.size() == 1
-                      ? 1.0f
-                      : static_cast<float>(random() % 2000) / 20000.0f - 0.05f;
+      values[i] = tensor.shape.size() == 1 ? 1.0f : static_cast<float>(random() % 2000) / 20000.0f - 0.05f;
     }
     return tensor;
   }
 
   std::vector<std::string> BlockTensors(int64_t block) const {
     std::vector<std::string> names;
-    for (const auto &[name, shape] : storage::BlockTensorShapes(config_, block))
-      names.push_back(name);
+    for (const auto& [name, shape] : storage::BlockTensorShapes(config_, block)) names.push_back(name);
     return names;
   }
 
-private:
+ private:
   std::vector<int64_t> Shape(absl::string_view name) const {
     for (int64_t block = 0; block < config_.num_hidden_layers; ++block) {
       const auto shapes = storage::BlockTensorShapes(config_, block);
-      if (const auto found = shapes.find(std::string(name));
-          found != shapes.end())
-        return found->second;
+      if (const auto found = shapes.find(std::string(name)); found != shapes.end()) return found->second;
     }
     return storage::OtherTensorShapes(config_).at(std::string(name));
   }
@@ -119,7 +103,7 @@ private:
 };
 
 struct Case {
-  const char *name;
+  const char* name;
   storage::ModelConfig config;
   int64_t samples;
   int64_t length;
@@ -127,8 +111,7 @@ struct Case {
   ComputeType compute = ComputeType::kFloat32;
 };
 
-storage::ModelConfig Config(int64_t hidden, int64_t intermediate, int64_t heads,
-                            int64_t kv_heads, int64_t vocab) {
+storage::ModelConfig Config(int64_t hidden, int64_t intermediate, int64_t heads, int64_t kv_heads, int64_t vocab) {
   return {.architecture = "LlamaForCausalLM",
           .hidden_size = hidden,
           .intermediate_size = intermediate,
@@ -145,8 +128,7 @@ storage::ModelConfig Config(int64_t hidden, int64_t intermediate, int64_t heads,
 
 // The same with every trait that takes memory.
 storage::ModelConfig WithTraits(storage::ModelConfig config, int64_t window) {
-  config.qkv_bias = config.attention_out_bias = config.mlp_bias =
-      config.qk_norm = true;
+  config.qkv_bias = config.attention_out_bias = config.mlp_bias = config.qk_norm = true;
   config.sliding_window = window;
   config.windowed.assign(static_cast<size_t>(config.num_hidden_layers), true);
   return config;
@@ -155,25 +137,21 @@ storage::ModelConfig WithTraits(storage::ModelConfig config, int64_t window) {
 class MemoryPlanTest : public testing::TestWithParam<Case> {};
 
 TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
-  const Case &test = GetParam();
+  const Case& test = GetParam();
   const RandomModel model(test.config);
   TokenWindows text{.windows = test.samples, .length = test.length};
   for (int64_t i = 0; i < text.windows * text.length; ++i) {
     text.ids.push_back(static_cast<int32_t>(i * 7919 % test.config.vocab_size));
   }
-  const auto expect = [&](const char *what, const MemoryPlan &plan,
-                          int64_t took) {
-    const double ratio =
-        static_cast<double>(plan.Total()) / static_cast<double>(took);
-    std::printf("%s, %s: planned %s, took %s (ratio %.2f): %s\n", test.name,
-                what, FormatBytes(plan.Total()).c_str(),
+  const auto expect = [&](const char* what, const MemoryPlan& plan, int64_t took) {
+    const double ratio = static_cast<double>(plan.Total()) / static_cast<double>(took);
+    std::printf("%s, %s: planned %s, took %s (ratio %.2f): %s\n", test.name, what, FormatBytes(plan.Total()).c_str(),
                 FormatBytes(took).c_str(), ratio, plan.Describe().c_str());
     EXPECT_GE(ratio, 1.0);
     EXPECT_LE(ratio, 1.3);
   };
   const ComputePlan compute = {.cuda = false, .compute = test.compute};
-  const BesaOptions options =
-      ResolveOptions(test.options, test.config, test.samples);
+  const BesaOptions options = ResolveOptions(test.options, test.config, test.samples);
   const PruneRequest request = {.config = &test.config,
                                 .dense = &model,
                                 .block_tensors = model.BlockTensors(1),
@@ -184,97 +162,61 @@ TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
                                 .compute = test.compute};
 
   const auto engine = Engine::Create({.device = "cpu", .threads = 1}).value();
-  const int64_t pruning = PeakOf([&] {
-    EXPECT_EQ(engine->Prune(request, nullptr).status(), absl::OkStatus());
-  });
-  expect("pruning",
-         PlanPruning(test.config, test.samples, test.length, options, compute),
-         pruning);
+  const int64_t pruning = PeakOf([&] { EXPECT_EQ(engine->Prune(request, nullptr).status(), absl::OkStatus()); });
+  expect("pruning", PlanPruning(test.config, test.samples, test.length, options, compute), pruning);
 
   // A fresh engine: without activations of the pruning.
   const auto fresh = Engine::Create({.device = "cpu", .threads = 1}).value();
   const int64_t evaluation = PeakOf([&] {
-    EXPECT_EQ(fresh->Perplexity(test.config, model, text, test.compute, nullptr)
-                  .status(),
-              absl::OkStatus());
+    EXPECT_EQ(fresh->Perplexity(test.config, model, text, test.compute, nullptr).status(), absl::OkStatus());
   });
-  expect("evaluation",
-         PlanEvaluation(test.config, test.samples, test.length, compute),
-         evaluation);
+  expect("evaluation", PlanEvaluation(test.config, test.samples, test.length, compute), evaluation);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, MemoryPlanTest,
-                         testing::Values(
-                             // Weights dominate.
-                             Case{"wide",
-                                  Config(1024, 2816, 16, 4, 1000),
-                                  8,
-                                  32,
-                                  {.batch_size = 1, .epochs = 1}},
-                             // Activations do.
-                             Case{"many samples",
-                                  Config(256, 704, 4, 2, 500),
-                                  64,
-                                  512,
-                                  {.batch_size = 1, .epochs = 1}},
-                             // The training step does.
-                             Case{"large batch",
-                                  Config(256, 704, 4, 2, 500),
-                                  16,
-                                  512,
-                                  {.batch_size = 16, .epochs = 1}},
-                             // The embeddings do.
-                             Case{"large vocabulary",
-                                  Config(128, 352, 2, 1, 60000),
-                                  4,
-                                  64,
-                                  {.batch_size = 1, .epochs = 1}},
-                             Case{"bfloat16",
-                                  Config(512, 1408, 8, 4, 1000),
-                                  16,
-                                  256,
-                                  {.batch_size = 4, .epochs = 1},
-                                  ComputeType::kBFloat16},
-                             Case{"traits",
-                                  WithTraits(Config(256, 704, 4, 2, 500), 100),
-                                  16,
-                                  512,
-                                  {.batch_size = 8, .epochs = 1}},
-                             Case{"traits in bfloat16",
-                                  WithTraits(Config(256, 704, 4, 2, 500), 100),
-                                  16,
-                                  512,
-                                  {.batch_size = 8, .epochs = 1},
-                                  ComputeType::kBFloat16}),
-                         [](const auto &test) {
-                           std::string name = test.param.name;
-                           std::replace(name.begin(), name.end(), ' ', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, MemoryPlanTest,
+    testing::Values(
+        // Weights dominate.
+        Case{"wide", Config(1024, 2816, 16, 4, 1000), 8, 32, {.batch_size = 1, .epochs = 1}},
+        // Activations do.
+        Case{"many samples", Config(256, 704, 4, 2, 500), 64, 512, {.batch_size = 1, .epochs = 1}},
+        // The training step does.
+        Case{"large batch", Config(256, 704, 4, 2, 500), 16, 512, {.batch_size = 16, .epochs = 1}},
+        // The embeddings do.
+        Case{"large vocabulary", Config(128, 352, 2, 1, 60000), 4, 64, {.batch_size = 1, .epochs = 1}},
+        Case{
+            "bfloat16", Config(512, 1408, 8, 4, 1000), 16, 256, {.batch_size = 4, .epochs = 1}, ComputeType::kBFloat16},
+        Case{"traits", WithTraits(Config(256, 704, 4, 2, 500), 100), 16, 512, {.batch_size = 8, .epochs = 1}},
+        Case{"traits in bfloat16",
+             WithTraits(Config(256, 704, 4, 2, 500), 100),
+             16,
+             512,
+             {.batch_size = 8, .epochs = 1},
+             ComputeType::kBFloat16}),
+    [](const auto& test) {
+      std::string name = test.param.name;
+      std::replace(name.begin(), name.end(), ' ', '_');
+      return name;
+    });
 
 TEST(MemoryPlan, DescribesItsPartsLargestFirst) {
-  const MemoryPlan plan = {
-      .parts = {{"weights", 3 << 20}, {"activations", int64_t{5} << 30}}};
+  const MemoryPlan plan = {.parts = {{"weights", 3 << 20}, {"activations", int64_t{5} << 30}}};
   EXPECT_EQ(plan.Describe(), "activations 5.0 GiB, weights 3.0 MiB");
 }
 
-} // namespace
-} // namespace besa::pruner
+}  // namespace
+}  // namespace besa::pruner
 
 // Everything else is counted where it comes from: tensors as read are in the
 // memory of std::vector.
-void *operator new(size_t bytes) {
-  void *pointer = std::malloc(bytes);
-  if (pointer == nullptr)
-    throw std::bad_alloc();
+void* operator new(size_t bytes) {
+  void* pointer = std::malloc(bytes);
+  if (pointer == nullptr) throw std::bad_alloc();
   besa::pruner::Count(static_cast<int64_t>(malloc_usable_size(pointer)));
   return pointer;
 }
-void operator delete(void *pointer) noexcept {
-  if (pointer != nullptr)
-    besa::pruner::Count(-static_cast<int64_t>(malloc_usable_size(pointer)));
+void operator delete(void* pointer) noexcept {
+  if (pointer != nullptr) besa::pruner::Count(-static_cast<int64_t>(malloc_usable_size(pointer)));
   std::free(pointer);
 }
-void operator delete(void *pointer, size_t) noexcept {
-  operator delete(pointer);
-}
+void operator delete(void* pointer, size_t) noexcept { operator delete(pointer); }
