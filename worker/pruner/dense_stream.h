@@ -1,4 +1,4 @@
-// The activations of the dense model between two blocks, walked forward block by block.
+// Activations from the embeddings and through one block.
 //
 // Every window takes the same path in the same batches, whatever was asked before: activations that were kept are, bit
 // for bit, those that a new walk would give.
@@ -38,17 +38,5 @@ absl::Status CheckActivations(int64_t block_index, const BlockState& state, cons
 // neither one nor the other. `step(first window not done)` runs between batches.
 absl::Status WalkBlock(int64_t block_index, const LlamaBlock& block, const BlockWeights& weights, const at::Tensor& x,
                        const std::function<absl::Status(int64_t)>& step);
-
-// A boundary: which activations, of which model and text.
-struct DenseStream {
-  // Empty: nothing is held.
-  std::string key;
-  // The block whose input this is.
-  int64_t block = 0;
-  // [windows, length, hidden].
-  at::Tensor activations;
-
-  int64_t bytes() const { return activations.defined() ? static_cast<int64_t>(activations.nbytes()) : 0; }
-};
 
 }  // namespace besa::pruner

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
+#include "worker/pruner/activation_stream.h"
 #include "worker/pruner/check_options.h"
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/errors.h"
@@ -46,6 +47,14 @@ absl::Status CheckRequest(const PruneRequest& request) {
   if (request.block < 0 || request.block >= request.config->num_hidden_layers) {
     return FieldError("block", absl::StrCat(request.block),
                       absl::StrCat("0 to ", request.config->num_hidden_layers - 1));
+  }
+  const bool sequential = request.options.schedule == Schedule::kSequential;
+  if (sequential != (request.pruned != nullptr)) {
+    return absl::InvalidArgumentError("pruned must be given in the sequential schedule and in no other");
+  }
+  const size_t before = sequential ? static_cast<size_t>(request.block) : 0;
+  if (request.committed.size() != before) {
+    return FieldError("committed", absl::StrCat(request.committed.size(), " blocks"), absl::StrCat(before));
   }
   RETURN_IF_ERROR(
       CheckOptions(ResolveOptions(request.options, *request.config, request.calibration->windows), *request.config));
@@ -88,18 +97,21 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(CheckRequest(request));
     return CatchExceptions([&]() -> absl::StatusOr<BlockPruning> {
       device_.Use();
-      // Activations of another model or text are of no use: they go before memory is counted.
-      if (stream_.key != request.stream_key) stream_ = {};
+      // What is of no use goes before memory is counted.
+      KeepUsable(request, device_.OptionsFor(request.compute), streams_);
       const BesaOptions options = ResolveOptions(request.options, *request.config, request.calibration->windows);
       RETURN_IF_ERROR(CheckMemory(absl::StrCat("block ", request.block),
                                   PlanPruning(*request.config, request.calibration->windows,
                                               request.calibration->length, options, Plan(request.compute))));
       StageReporter reporter(observer, clock_);
-      return PruneBlock(request, device_, stream_, reporter);
+      return PruneBlock(request, device_, streams_, reporter);
     });
   }
 
-  std::pair<std::string, int64_t> Cursor() const override { return {stream_.key, stream_.block}; }
+  std::pair<std::string, int64_t> Cursor() const override {
+    const ActivationStream& inputs = streams_.pruned.key.empty() ? streams_.dense : streams_.pruned;
+    return {inputs.key, inputs.block};
+  }
 
   absl::StatusOr<PerplexityResult> Perplexity(const storage::ModelConfig& config, const storage::TensorSource& source,
                                               const TokenWindows& text, std::optional<ComputeType> compute,
@@ -155,20 +167,20 @@ class TorchEngine final : public Engine {
 
   // The activations that are held count as free: PlanPruning has them among its parts.
   absl::Status CheckMemory(const std::string& what, const MemoryPlan& plan) const {
-    const int64_t available = device_.AvailableMemory(stream_.bytes());
+    const int64_t available = device_.AvailableMemory(streams_.bytes());
     if (plan.Total() <= available) return absl::OkStatus();
     return NotEnoughMemory(what, plan.Describe(), plan.Total(), available);
   }
 
   absl::Status CheckEvaluation(const std::string& what, const MemoryPlan& plan) {
     // Activations kept for pruning can be made again: they give way.
-    if (plan.Total() + stream_.bytes() > device_.AvailableMemory(stream_.bytes())) stream_ = {};
+    if (plan.Total() + streams_.bytes() > device_.AvailableMemory(streams_.bytes())) streams_ = {};
     return CheckMemory(what, plan);
   }
 
   ComputeDevice device_;
   const Clock& clock_;
-  DenseStream stream_;
+  HeldStreams streams_;
 };
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "worker/pruner/prune_block.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
 
@@ -12,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "storage/base/sha256.h"
 #include "storage/base/status_macros.h"
+#include "worker/pruner/dense_stream.h"
 #include "worker/pruner/errors.h"
 #include "worker/pruner/host_mask.h"
 #include "worker/pruner/load_weights.h"
@@ -25,12 +25,12 @@ namespace {
 // Everything that the steps below share.
 class BlockJob {
  public:
-  BlockJob(const PruneRequest& request, const ComputeDevice& device, DenseStream& stream, StageReporter& reporter)
+  BlockJob(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams, StageReporter& reporter)
       : request_(request),
         options_(ResolveOptions(request.options, *request.config, request.calibration->windows)),
         shape_(BlockShape::Of(*request.config, request.block)),
         tensor_options_(device.OptionsFor(request.compute)),
-        stream_(stream),
+        streams_(streams),
         reporter_(reporter),
         block_(shape_, request.calibration->length, tensor_options_) {}
 
@@ -45,11 +45,12 @@ class BlockJob {
 
  private:
   int64_t samples() const { return request_.calibration->windows; }
+  StreamWalker Walker() { return {request_, tensor_options_, block_, reporter_}; }
   int64_t walk_batch() const { return WalkBatch(request_.calibration->length, tensor_options_.device()); }
 
   absl::Status ReadBlock();
   absl::Status Walk();
-  absl::Status StartStream();
+  absl::Status UploadDense();
   absl::Status TakeStatistics();
   absl::Status Prune();
   absl::Status Write();
@@ -60,13 +61,14 @@ class BlockJob {
   const BesaOptions options_;
   const BlockShape shape_;
   const at::TensorOptions tensor_options_;
-  DenseStream& stream_;
+  HeldStreams& streams_;
   StageReporter& reporter_;
   LlamaBlock block_;
 
   BlockPruning result_;
   BlockWeights dense_;
-  // The dense block's output, [samples, length, hidden]: the reference, and the input of the next block.
+  // What enters the block, and what its output is compared with, [samples, length, hidden].
+  at::Tensor x_;
   at::Tensor reference_;
   std::unique_ptr<PruningMethod> method_;
   MethodResult pruned_;
@@ -86,46 +88,20 @@ absl::Status BlockJob::ReadBlock() {
   return absl::OkStatus();
 }
 
-absl::Status BlockJob::StartStream() {
-  // Its old activations go first: they and the new ones need not fit together.
-  stream_ = {};
-  ASSIGN_OR_RETURN(const at::Tensor embedding,
-                   LoadTensor(*request_.dense, "model.embed_tokens.weight",
-                              {request_.config->vocab_size, shape_.hidden}, tensor_options_));
-  at::Tensor activations = at::empty({samples(), request_.calibration->length, shape_.hidden}, tensor_options_);
-  RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
-    ASSIGN_OR_RETURN(const at::Tensor embedded, Embed(embedding, *request_.calibration, first, count));
-    activations.narrow(0, first, count).copy_(embedded);
-    return absl::OkStatus();
-  }));
-  stream_ = {.key = request_.stream_key, .block = 0, .activations = activations};
-  return absl::OkStatus();
-}
-
 absl::Status BlockJob::Walk() {
-  const bool reuse =
-      !request_.stream_key.empty() && stream_.key == request_.stream_key && stream_.block <= request_.block &&
-      stream_.activations.defined() && stream_.activations.scalar_type() == tensor_options_.dtype().toScalarType() &&
-      stream_.activations.sizes() == at::IntArrayRef{samples(), request_.calibration->length, shape_.hidden};
-  const int64_t from = reuse ? stream_.block : 0;
-  RETURN_IF_ERROR(reporter_.Begin("walk", (request_.block - from) * samples()));
-  if (!reuse) RETURN_IF_ERROR(StartStream());
-  while (stream_.block < request_.block) {
-    const int64_t done = (stream_.block - from) * samples();
-    const BlockShape shape = BlockShape::Of(*request_.config, stream_.block);
-    ASSIGN_OR_RETURN(const BlockWeights weights, LoadBlock(*request_.dense, shape, stream_.block, tensor_options_));
-    // While a block is half walked, the stream is nobody's.
-    DenseStream walking = std::exchange(stream_, {});
-    RETURN_IF_ERROR(WalkBlock(walking.block, block_, weights, walking.activations,
-                              [&](int64_t windows) { return reporter_.Step(done + windows); }));
-    ++walking.block;
-    stream_ = std::move(walking);
-  }
+  const int64_t to = request_.block;
+  const bool dense = TakesDenseStream(options_);
+  const bool pruned = TakesPrunedStream(options_);
+  StreamWalker walker = Walker();
+  RETURN_IF_ERROR(reporter_.Begin(
+      "walk", (dense ? walker.Steps(streams_.dense, to) : 0) + (pruned ? walker.Steps(streams_.pruned, to) : 0)));
+  if (dense) RETURN_IF_ERROR(walker.WalkDense(to, streams_.dense));
+  if (pruned) RETURN_IF_ERROR(walker.WalkPruned(to, streams_.pruned));
+  x_ = pruned ? streams_.pruned.activations : streams_.dense.activations;
   return absl::OkStatus();
 }
 
-absl::Status BlockJob::TakeStatistics() {
-  RETURN_IF_ERROR(reporter_.Begin("statistics", samples()));
+absl::Status BlockJob::UploadDense() {
   const std::string prefix = storage::BlockPrefix(request_.block);
   BlockTensors by_name;
   for (const storage::HostTensor& tensor : result_.tensors) {
@@ -133,25 +109,33 @@ absl::Status BlockJob::TakeStatistics() {
     if (absl::ConsumePrefix(&name, prefix)) by_name[std::string(name)] = &tensor;
   }
   ASSIGN_OR_RETURN(dense_, UploadBlock(by_name, shape_, request_.block, tensor_options_));
-  reference_ = at::empty_like(stream_.activations);
-  method_ = MakeMethod(options_, shape_, tensor_options_);
-  RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
-    BlockState state;
-    const at::Tensor y = block_.Forward(stream_.activations.narrow(0, first, count), dense_, &state);
-    if (CountNonFinite(y) > 0) return CheckActivations(request_.block, state, y);
-    method_->Observe(state);
-    reference_.narrow(0, first, count).copy_(y);
-    return reporter_.Step(first + count);
-  }));
   return absl::OkStatus();
 }
 
+absl::Status BlockJob::TakeStatistics() {
+  // In the independent schedule, and where the dense block on the pruned inputs is the reference, the pass that takes
+  // the statistics makes it. Else it is the dense stream, one block further.
+  const bool own_pass = TakesDenseStream(options_) && TakesPrunedStream(options_);
+  const bool step_dense = own_pass && streams_.dense.block == request_.block;
+  const int64_t before = step_dense ? samples() : 0;
+  RETURN_IF_ERROR(reporter_.Begin("statistics", before + samples()));
+  RETURN_IF_ERROR(UploadDense());
+  if (step_dense) RETURN_IF_ERROR(Walker().StepDense(dense_, streams_.dense));
+  reference_ = own_pass ? streams_.dense.activations : at::empty_like(x_);
+  method_ = MakeMethod(options_, shape_, tensor_options_);
+  return ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
+    BlockState state;
+    const at::Tensor y = block_.Forward(x_.narrow(0, first, count), dense_, &state);
+    if (CountNonFinite(y) > 0) return CheckActivations(request_.block, state, y);
+    method_->Observe(state);
+    if (!own_pass) reference_.narrow(0, first, count).copy_(y);
+    return reporter_.Step(before + first + count);
+  });
+}
+
 absl::Status BlockJob::Prune() {
-  const BlockInputs inputs = {.block = block_,
-                              .block_index = request_.block,
-                              .dense = dense_,
-                              .x = stream_.activations,
-                              .reference = reference_};
+  const BlockInputs inputs = {
+      .block = block_, .block_index = request_.block, .dense = dense_, .x = x_, .reference = reference_};
   ASSIGN_OR_RETURN(pruned_, method_->Prune(inputs, reporter_));
   method_.reset();
   result_.loss = std::move(pruned_.loss);
@@ -166,14 +150,18 @@ absl::Status BlockJob::Write() {
   const BlockWeights pruned = dense_.WithOwnLinears();
   for (Linear linear : kAllLinears) RETURN_IF_ERROR(WriteLinear(linear, pruned.linear(linear)));
   ASSIGN_OR_RETURN(result_.final_loss, FinalLoss(pruned));
-  stream_ = {.key = request_.stream_key, .block = request_.block + 1, .activations = reference_};
+  // The dense block's output on the dense model's activations is the next block's input. The pruned stream stays in
+  // front of the block: it goes on from what will have been committed.
+  if (!TakesPrunedStream(options_)) {
+    streams_.dense = {.key = request_.stream_key, .block = request_.block + 1, .activations = reference_};
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<double> BlockJob::FinalLoss(const BlockWeights& pruned) {
   LossSum loss;
   RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
-    const at::Tensor y = block_.Forward(stream_.activations.narrow(0, first, count), pruned, nullptr);
+    const at::Tensor y = block_.Forward(x_.narrow(0, first, count), pruned, nullptr);
     if (CountNonFinite(y) > 0) {
       return BadNumbers(request_.block, GroupName(kMlpOut), "the pruned block's output is NaN or infinite");
     }
@@ -219,9 +207,9 @@ absl::Status BlockJob::WriteLinear(Linear linear, const at::Tensor& on_device) {
 
 }  // namespace
 
-absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const ComputeDevice& device, DenseStream& stream,
+absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams,
                                         StageReporter& reporter) {
-  BlockJob job(request, device, stream, reporter);
+  BlockJob job(request, device, streams, reporter);
   ASSIGN_OR_RETURN(BlockPruning result, job.Run());
   device.Synchronize();
   result.stages = reporter.Finish();

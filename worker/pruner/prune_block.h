@@ -2,16 +2,16 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "worker/pruner/activation_stream.h"
 #include "worker/pruner/compute_device.h"
-#include "worker/pruner/dense_stream.h"
 #include "worker/pruner/progress.h"
 #include "worker/pruner/pruner.h"
 
 namespace besa::pruner {
 
-// `stream` holds whatever was left by earlier blocks; afterwards it stands behind the block, or, if pruning failed,
-// before it or wherever the walk got to.
-absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const ComputeDevice& device, DenseStream& stream,
+// `streams` hold what earlier blocks left and KeepUsable did. Afterwards the dense stream stands behind the block and
+// the pruned one in front of it; if pruning failed, before that, wherever the walk got to.
+absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams,
                                         StageReporter& reporter);
 
 }  // namespace besa::pruner

@@ -1,8 +1,8 @@
 // The pruner: what besa does to a model, as a library that knows nothing of jobs or services.
 //
-// An Engine owns one device. It walks the dense model block by block, prunes each block with BESA (Xu et al., ICLR 2024,
-// "BESA: Pruning Large Language Models with Blockwise Parameter-Efficient Sparsity Allocation") or one of its baselines,
-// and measures perplexity. No header of this folder that others include mentions LibTorch.
+// An Engine owns one device. It walks the dense model block by block, prunes each block with BESA (Xu et al., ICLR
+// 2024, "BESA: Pruning Large Language Models with Blockwise Parameter-Efficient Sparsity Allocation") or one of its
+// baselines, and measures perplexity. No header of this folder that others include mentions LibTorch.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,11 @@ namespace besa::pruner {
 enum class Method { kBesa, kMagnitude, kWanda, kSparseGpt };
 enum class Preset { kDefault, kPaper };
 enum class Granularity { kRow, kLayer };
+// Which activations a block is pruned on: the dense model's, or those that the pruned blocks before it lead to.
+enum class Schedule { kIndependent, kSequential };
+// What a block's output is compared with in the sequential schedule: the dense model's activations behind the block, or
+// the dense block's output on the pruned inputs. In the independent schedule the two are the same.
+enum class Reference { kDenseStream, kPrunedStream };
 enum class ComputeType { kFloat32, kBFloat16 };
 
 // N:M sparsity: of every `of` consecutive inputs of a row, `kept` weights stay. 0:0 means anywhere in the row.
@@ -40,6 +45,8 @@ struct BesaOptions {
   double sparsity = 0.5;
   // Not for BESA. `sparsity` must be its 1 - kept / of.
   Pattern pattern;
+  Schedule schedule = Schedule::kIndependent;
+  Reference reference = Reference::kDenseStream;
 
   // Of BESA.
   Preset preset = Preset::kDefault;
@@ -107,6 +114,11 @@ struct PruneRequest {
   // The checkpoint that `dense` reads and its shape. Must outlive the call.
   const storage::ModelConfig* config = nullptr;
   const storage::TensorSource* dense = nullptr;
+  // In the sequential schedule: `dense` with the blocks before this one as they were committed, and for each of them
+  // what identifies its content (a hash): activations kept from an earlier call are used again only if they went
+  // through the very same. Both unset in the independent schedule.
+  const storage::TensorSource* pruned = nullptr;
+  std::vector<std::string> committed;
   // Names of all tensors of the block.
   std::vector<std::string> block_tensors;
   // Identifies model and tokens: activations kept from an earlier call are used again only under the same key.
@@ -188,7 +200,8 @@ class Engine {
   // What results may depend on, bit for bit: device model, instruction set, threads, LibTorch version, compute type.
   virtual std::string NumericsClass(std::optional<ComputeType> compute) const = 0;
 
-  // Bytes of memory that pruning any block of the model, evaluating it, and comparing it with its pruned self will take.
+  // Bytes of memory that pruning any block of the model, evaluating it, and comparing it with its pruned self will
+  // take.
   virtual int64_t BlockMemory(const storage::ModelConfig& config, int64_t samples, int64_t length,
                               const BesaOptions& options, std::optional<ComputeType> compute) const = 0;
   virtual int64_t EvaluationMemory(const storage::ModelConfig& config, int64_t length,
@@ -197,10 +210,12 @@ class Engine {
   virtual int64_t ComparisonMemory(const storage::ModelConfig& config, int64_t length,
                                    std::optional<ComputeType> compute) const = 0;
 
-  // Walks the dense activations to the block (from where they stand, or from the embeddings) and prunes it.
+  // Walks the activations to the block (from where they stand, or from the embeddings) and prunes it. In the sequential
+  // schedule the next block goes on from what was committed, by `pruned`, and never from what the engine remembers.
   virtual absl::StatusOr<BlockPruning> Prune(const PruneRequest& request, const Observer& observer) = 0;
 
-  // The block whose input activations are held, under which key; empty key: none.
+  // The block whose input activations are held, under which key; empty key: none. In the sequential schedule: where the
+  // pruned activations stand.
   virtual std::pair<std::string, int64_t> Cursor() const = 0;
 
   // exp(mean negative log-likelihood of the predicted tokens).

@@ -1,0 +1,88 @@
+#include "worker/pruner/activation_stream.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/base/status_macros.h"
+#include "worker/pruner/block_shape.h"
+#include "worker/pruner/dense_stream.h"
+#include "worker/pruner/load_weights.h"
+
+namespace besa::pruner {
+namespace {
+
+bool IsUsable(const ActivationStream& stream, const PruneRequest& request, const at::TensorOptions& options,
+              int64_t boundary) {
+  const TokenWindows& windows = *request.calibration;
+  return !stream.key.empty() && stream.key == request.stream_key && stream.block <= boundary &&
+         stream.activations.scalar_type() == options.dtype().toScalarType() &&
+         stream.activations.sizes() == at::IntArrayRef{windows.windows, windows.length, request.config->hidden_size} &&
+         stream.committed.size() <= request.committed.size() &&
+         std::equal(stream.committed.begin(), stream.committed.end(), request.committed.begin());
+}
+
+}  // namespace
+
+bool TakesDenseStream(const BesaOptions& options) {
+  return options.schedule == Schedule::kIndependent || options.reference == Reference::kDenseStream;
+}
+
+bool TakesPrunedStream(const BesaOptions& options) { return options.schedule == Schedule::kSequential; }
+
+int64_t DenseBoundary(const PruneRequest& request) {
+  return request.options.schedule == Schedule::kSequential ? request.block + 1 : request.block;
+}
+
+void KeepUsable(const PruneRequest& request, const at::TensorOptions& options, HeldStreams& held) {
+  if (!TakesDenseStream(request.options) || !IsUsable(held.dense, request, options, DenseBoundary(request))) {
+    held.dense = {};
+  }
+  if (!TakesPrunedStream(request.options) || !IsUsable(held.pruned, request, options, request.block)) held.pruned = {};
+}
+
+int64_t StreamWalker::Steps(const ActivationStream& stream, int64_t to) const {
+  return std::max<int64_t>(0, to - stream.block) * request_.calibration->windows;
+}
+
+absl::Status StreamWalker::Walk(const storage::TensorSource& source, bool pruned, int64_t to,
+                                ActivationStream& stream) {
+  if (!stream.activations.defined()) RETURN_IF_ERROR(Start(source, stream));
+  while (stream.block < to) {
+    const BlockShape shape = BlockShape::Of(*request_.config, stream.block);
+    ASSIGN_OR_RETURN(const BlockWeights weights, LoadBlock(source, shape, stream.block, options_));
+    RETURN_IF_ERROR(Step(weights, pruned, stream));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StreamWalker::Start(const storage::TensorSource& source, ActivationStream& stream) const {
+  const TokenWindows& windows = *request_.calibration;
+  const int64_t hidden = request_.config->hidden_size;
+  ASSIGN_OR_RETURN(const at::Tensor embedding,
+                   LoadTensor(source, "model.embed_tokens.weight", {request_.config->vocab_size, hidden}, options_));
+  const at::Tensor activations = at::empty({windows.windows, windows.length, hidden}, options_);
+  RETURN_IF_ERROR(ForEachBatch(windows.windows, WalkBatch(windows.length, options_.device()),
+                               [&](int64_t first, int64_t count) -> absl::Status {
+                                 ASSIGN_OR_RETURN(const at::Tensor embedded, Embed(embedding, windows, first, count));
+                                 activations.narrow(0, first, count).copy_(embedded);
+                                 return absl::OkStatus();
+                               }));
+  stream = {.key = request_.stream_key, .activations = activations};
+  return absl::OkStatus();
+}
+
+absl::Status StreamWalker::Step(const BlockWeights& weights, bool pruned, ActivationStream& stream) {
+  // While a block is half walked, the stream is nobody's.
+  ActivationStream walking = std::exchange(stream, {});
+  RETURN_IF_ERROR(WalkBlock(walking.block, block_, weights, walking.activations,
+                            [&](int64_t windows) { return reporter_.Step(done_ + windows); }));
+  done_ += request_.calibration->windows;
+  if (pruned) walking.committed.push_back(request_.committed[static_cast<size_t>(walking.block)]);
+  ++walking.block;
+  stream = std::move(walking);
+  return absl::OkStatus();
+}
+
+}  // namespace besa::pruner
