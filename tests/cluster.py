@@ -60,7 +60,11 @@ class Cluster:
     folder: Path
     lease_term: str = "3s"
     heartbeat_interval: str = "500ms"
-    allow: list[Path] = field(default_factory=list)
+    allow: list[Path | str] = field(default_factory=list)
+    # Added to the environment of the coordinator and the workers.
+    environment: dict[str, str] = field(default_factory=dict)
+    # The address of the workspace; a folder here if empty.
+    workspace_uri: str = ""
     address: str = ""
     coordinator: subprocess.Popen | None = None
     workers: dict[str, subprocess.Popen] = field(default_factory=dict)
@@ -87,7 +91,13 @@ class Cluster:
 
     def _spawn(self, name: str, command: list[str]) -> subprocess.Popen:
         with open(self.folder / "logs" / f"{name}.log", "ab") as log:
-            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            return subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=os.environ | self.environment,
+            )
 
     def log(self, name: str) -> str:
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
@@ -102,7 +112,7 @@ class Cluster:
                 str(BUILD / "server" / "besa-coordinator"),
                 *("--listen", self.address or "127.0.0.1:0"),
                 *("--state", str(self.folder / "state.sqlite")),
-                *("--workspace", str(self.workspace)),
+                *("--workspace", self.workspace_uri or str(self.workspace)),
                 *("--lease-term", self.lease_term),
                 *("--heartbeat-interval", self.heartbeat_interval),
                 *self._prefixes(),
@@ -168,7 +178,7 @@ class Cluster:
         """
         options = {
             "model": MODEL,
-            "output": self.folder / output,
+            "output": output if str(output).startswith("s3://") else self.folder / output,
             "sparsity": 0.5,
             "calibration": CALIBRATION,
             "samples": 16,
