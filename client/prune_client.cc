@@ -137,9 +137,10 @@ absl::StatusOr<v1::Job> PruneClient::CancelJob(absl::string_view name) {
   return impl_->Call(*impl_->prune, &v1::PruneService::Stub::CancelJob, request);
 }
 
-absl::StatusOr<v1::Job> PruneClient::RetryJob(absl::string_view name) {
+absl::StatusOr<v1::Job> PruneClient::RetryJob(absl::string_view name, bool ignore_gates) {
   v1::RetryJobRequest request;
   request.set_name(std::string(name));
+  request.set_ignore_gates(ignore_gates);
   v1::Job job;
   RETURN_IF_ERROR(impl_->CallOnce(*impl_->prune, &v1::PruneService::Stub::RetryJob, request, &job));
   return job;

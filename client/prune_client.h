@@ -57,7 +57,7 @@ class PruneClient {
   absl::StatusOr<v1::ListJobsResponse> ListJobs(absl::string_view filter, int limit);
   absl::StatusOr<v1::Job> CancelJob(absl::string_view name);
   // Not repeated: a retry whose answer was lost may have happened. Look at the job's generation before trying again.
-  absl::StatusOr<v1::Job> RetryJob(absl::string_view name);
+  absl::StatusOr<v1::Job> RetryJob(absl::string_view name, bool ignore_gates = false);
   absl::Status DeleteJob(absl::string_view name);
   // All tasks of a job, gathered over the pages.
   absl::StatusOr<v1::ListTasksResponse> ListTasks(absl::string_view job);

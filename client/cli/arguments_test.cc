@@ -35,7 +35,7 @@ TEST(LocalPathTest, NamesAndAddressesMayBeShort) {
   EXPECT_EQ(ServerTarget("unix:/run/besa.sock"), "unix:/run/besa.sock");
 }
 
-v1::CreateJobRequest Parse(std::vector<std::string> arguments) {
+absl::StatusOr<v1::CreateJobRequest> ParseAll(std::vector<std::string> arguments) {
   CLI::App app;
   SpecFlags flags;
   AddSpecFlags(app, flags);
@@ -44,6 +44,8 @@ v1::CreateJobRequest Parse(std::vector<std::string> arguments) {
   return MakeCreateRequest(flags, "/here");
 }
 
+v1::CreateJobRequest Parse(const std::vector<std::string>& arguments) { return ParseAll(arguments).value(); }
+
 TEST(SpecFlagsTest, WhatIsNotGivenIsLeftToTheService) {
   const auto request = Parse({"--model", "m", "--output", "s3://b/o", "--sparsity", "0.5", "--calibration", "c.txt"});
   v1::CreateJobRequest expected;
@@ -51,7 +53,7 @@ TEST(SpecFlagsTest, WhatIsNotGivenIsLeftToTheService) {
   spec.set_model_uri("/here/m");
   spec.set_output_uri("s3://b/o");
   spec.set_sparsity(0.5);
-  spec.mutable_calibration()->set_uri("/here/c.txt");
+  spec.mutable_calibration()->add_uris("/here/c.txt");
   spec.mutable_method();
   EXPECT_EQ(request.DebugString(), expected.DebugString());
 }
@@ -105,9 +107,10 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
   EXPECT_EQ(spec.sparsity(), -0.5);
   EXPECT_EQ(spec.calibration().samples(), 16);
   EXPECT_EQ(spec.calibration().sequence_length(), 64);
-  EXPECT_EQ(spec.evaluation().uri(), "/here/e");
-  EXPECT_EQ(spec.evaluation().windows(), 20);
-  EXPECT_EQ(spec.evaluation().sequence_length(), 32);
+  EXPECT_EQ(spec.evaluations(0).name(), "");
+  EXPECT_EQ(spec.evaluations(0).uris(0), "/here/e");
+  EXPECT_EQ(spec.evaluations(0).windows(), 20);
+  EXPECT_EQ(spec.evaluations(0).sequence_length(), 32);
   EXPECT_EQ(spec.method().method(), v1::METHOD_BESA);
   EXPECT_EQ(spec.method().preset(), v1::PRESET_PAPER);
   EXPECT_EQ(spec.method().granularity(), v1::GRANULARITY_LAYER);
@@ -121,16 +124,48 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
   EXPECT_EQ(spec.display_name(), "nightly");
 }
 
-TEST(SpecFlagsTest, ValuesThatDoNotExistAreRefused) {
+std::vector<std::string> With(std::vector<std::string> more) {
   const std::vector<std::string> base = {"--model", "m", "--output", "o", "--sparsity", "0.5", "--calibration", "c"};
-  const auto with = [&](std::vector<std::string> more) {
-    more.insert(more.begin(), base.begin(), base.end());
-    return more;
-  };
-  EXPECT_NO_THROW(Parse(with({})));
-  EXPECT_THROW(Parse(with({"--preset", "bold"})), CLI::ValidationError);
-  EXPECT_THROW(Parse(with({"--samples", "many"})), CLI::ConversionError);
-  EXPECT_THROW(Parse(with({"--evaluate-windows", "20"})), CLI::RequiresError);
+  more.insert(more.begin(), base.begin(), base.end());
+  return more;
+}
+
+TEST(SpecFlagsTest, CalibrationMayBeSeveralFiles) {
+  const auto request = Parse(With({"--calibration", "s3://b/d"}));
+  EXPECT_EQ(request.job().spec().calibration().uris_size(), 2);
+  EXPECT_EQ(request.job().spec().calibration().uris(0), "/here/c");
+  EXPECT_EQ(request.job().spec().calibration().uris(1), "s3://b/d");
+}
+
+TEST(SpecFlagsTest, AValueIsForAllTextsOrForOne) {
+  const auto request =
+      Parse(With({"--evaluate", "books=b.txt", "--evaluate", "wiki=w", "--evaluate", "./x=y.txt", "--evaluate-stride",
+                  "books=16", "--evaluate-stride", "32", "--gate-ratio", "1.5", "--gate-perplexity", "wiki=40"}));
+  const v1::JobSpec& spec = request.job().spec();
+  ASSERT_EQ(spec.evaluations_size(), 3);
+  EXPECT_EQ(spec.evaluations(0).name(), "books");
+  EXPECT_EQ(spec.evaluations(0).uris(0), "/here/b.txt");
+  EXPECT_EQ(spec.evaluations(0).stride(), 16) << "the value for one text outdoes that for all";
+  EXPECT_EQ(spec.evaluations(0).max_perplexity(), 0);
+  EXPECT_EQ(spec.evaluations(1).stride(), 32);
+  EXPECT_EQ(spec.evaluations(1).max_perplexity(), 40);
+  EXPECT_EQ(spec.evaluations(2).name(), "") << "a path is no name";
+  EXPECT_EQ(spec.evaluations(2).uris(0), "/here/x=y.txt");
+  for (const v1::EvaluationSpec& text : spec.evaluations()) EXPECT_EQ(text.max_ratio(), 1.5);
+}
+
+TEST(SpecFlagsTest, AValueForATextThatIsNotThereIsRefused) {
+  const auto request = ParseAll(With({"--evaluate", "books=b.txt", "--gate-ratio", "bocks=1.5"}));
+  EXPECT_TRUE(absl::IsInvalidArgument(request.status()));
+  EXPECT_NE(std::string(request.status().message()).find("bocks=1.5"), std::string::npos);
+  EXPECT_THROW(Parse(With({"--evaluate", "b.txt", "--gate-ratio", "books=high"})), CLI::ValidationError);
+}
+
+TEST(SpecFlagsTest, ValuesThatDoNotExistAreRefused) {
+  EXPECT_NO_THROW(Parse(With({})));
+  EXPECT_THROW(Parse(With({"--preset", "bold"})), CLI::ValidationError);
+  EXPECT_THROW(Parse(With({"--samples", "many"})), CLI::ConversionError);
+  EXPECT_THROW(Parse(With({"--evaluate-windows", "20"})), CLI::RequiresError);
   EXPECT_THROW(Parse({"--model", "m"}), CLI::RequiredError);
 }
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/cli/evaluation_text.h"
 #include "client/cli/format.h"
 #include "client/cli/local_path.h"
 
@@ -34,10 +35,9 @@ std::string DescribeCommit(const v1::Task& task, int number, int total) {
       parts.push_back(absl::StrCat(
           "sparsity ", ShowSparsity(static_cast<double>(block.zeros()) / static_cast<double>(block.weights()))));
     }
-  } else if (task.result().has_perplexity()) {
-    const v1::Perplexity& measured = task.result().perplexity();
-    parts.push_back(absl::StrCat("perplexity ", absl::SixDigits(measured.perplexity()), " over ",
-                                 ShowCount(measured.tokens()), " tokens"));
+  }
+  for (const v1::Perplexity& measured : task.result().evaluation().texts()) {
+    parts.push_back(DescribeMeasurement(measured));
   }
   parts.push_back(ShowDuration(TimeOf(task)));
   return absl::StrCat(text, ": ", absl::StrJoin(parts, ", "));

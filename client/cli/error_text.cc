@@ -1,6 +1,5 @@
 #include "client/cli/error_text.h"
 
-#include <array>
 #include <map>
 #include <utility>
 
@@ -14,18 +13,34 @@
 namespace besa::client {
 namespace {
 
+// "evaluations.uris" of "evaluations[1].uris".
+std::string WithoutIndices(absl::string_view field) {
+  std::string plain;
+  bool inside = false;
+  for (const char c : field) {
+    inside = inside || c == '[';
+    if (!inside) plain.push_back(c);
+    inside = inside && c != ']';
+  }
+  return plain;
+}
+
 // The flag of `besa prune` that sets a field of the spec; empty if none does.
 absl::string_view FlagOf(absl::string_view field) {
-  static constexpr std::array<std::pair<absl::string_view, absl::string_view>, 22> kFlags = {{
+  static constexpr std::pair<absl::string_view, absl::string_view> kFlags[] = {
       {"model_uri", "--model"},
       {"output_uri", "--output"},
       {"sparsity", "--sparsity"},
-      {"calibration.uri", "--calibration"},
+      {"calibration.uris", "--calibration"},
       {"calibration.samples", "--samples"},
       {"calibration.sequence_length", "--sequence-length"},
-      {"evaluation.uri", "--evaluate"},
-      {"evaluation.windows", "--evaluate-windows"},
-      {"evaluation.sequence_length", "--evaluate-sequence-length"},
+      {"evaluations.uris", "--evaluate"},
+      {"evaluations.name", "--evaluate"},
+      {"evaluations.windows", "--evaluate-windows"},
+      {"evaluations.sequence_length", "--evaluate-sequence-length"},
+      {"evaluations.stride", "--evaluate-stride"},
+      {"evaluations.max_perplexity", "--gate-perplexity"},
+      {"evaluations.max_ratio", "--gate-ratio"},
       {"method.method", "--method"},
       {"method.preset", "--preset"},
       {"method.granularity", "--granularity"},
@@ -39,9 +54,10 @@ absl::string_view FlagOf(absl::string_view field) {
       {"method.d_coef", "--d-coef"},
       {"method.prior_sigma", "--prior-sigma"},
       {"request_id", "--request-id"},
-  }};
+  };
+  const std::string plain = WithoutIndices(field);
   for (const auto& [path, flag] : kFlags) {
-    if (field == path || absl::EndsWith(field, absl::StrCat(".", path))) return flag;
+    if (plain == path || absl::EndsWith(plain, absl::StrCat(".", path))) return flag;
   }
   return "";
 }

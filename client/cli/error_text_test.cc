@@ -11,8 +11,8 @@ namespace {
 TEST(ErrorTextTest, NamesFieldFlagValueAndWhatWasExpected) {
   EXPECT_EQ(DescribeError(FieldError("calibration.samples", "-1", "a number above 0")),
             "calibration.samples: -1 is not valid; expected a number above 0 (--samples)");
-  EXPECT_EQ(DescribeError(FieldError("job.spec.evaluation.uri", "/no/such", "a file that exists")),
-            "job.spec.evaluation.uri: /no/such is not valid; expected a file that exists (--evaluate)");
+  EXPECT_EQ(DescribeError(FieldError("job.spec.evaluations[1].uris", "/no/such", "a file that exists")),
+            "job.spec.evaluations[1].uris: /no/such is not valid; expected a file that exists (--evaluate)");
 }
 
 TEST(ErrorTextTest, WhatTheMessageLeavesOutFollows) {

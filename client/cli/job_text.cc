@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "client/cli/evaluation_text.h"
 #include "client/cli/format.h"
 #include "client/cli/local_path.h"
 #include "storage/base/format_bytes.h"
@@ -25,10 +26,10 @@ std::string Choice(Enum value) {
   return static_cast<int>(value) == 0 ? "" : EnumFlag(value);
 }
 
-std::string Windows(int64_t windows, int64_t length, const char* all) {
-  std::string text = windows > 0 ? ShowCount(windows) : all;
-  if (windows > 0 || *all != '\0') absl::StrAppend(&text, " windows");
-  if (length > 0) absl::StrAppend(&text, " of ", length, " tokens");
+std::string Windows(const v1::CalibrationSpec& calibration) {
+  std::string text;
+  if (calibration.samples() > 0) absl::StrAppend(&text, ShowCount(calibration.samples()), " windows");
+  if (calibration.sequence_length() > 0) absl::StrAppend(&text, " of ", calibration.sequence_length(), " tokens");
   return text;
 }
 
@@ -38,12 +39,9 @@ void AddSpec(const v1::JobSpec& spec, Facts& facts) {
   facts.emplace_back("output", PlainUri(spec.output_uri()));
   facts.emplace_back("sparsity", absl::StrCat(spec.sparsity()));
   facts.emplace_back("calibration",
-                     absl::StrCat(PlainUri(spec.calibration().uri()), ", ",
-                                  Windows(spec.calibration().samples(), spec.calibration().sequence_length(), "")));
-  if (spec.has_evaluation()) {
-    facts.emplace_back("evaluation",
-                       absl::StrCat(PlainUri(spec.evaluation().uri()), ", ",
-                                    Windows(spec.evaluation().windows(), spec.evaluation().sequence_length(), "all")));
+                     absl::StrCat(ShowFiles(spec.calibration().uris()), ", ", Windows(spec.calibration())));
+  for (const v1::EvaluationSpec& text : spec.evaluations()) {
+    facts.emplace_back("evaluation", DescribeEvaluation(text));
   }
   std::vector<std::string> parts = {Choice(method.method())};
   const auto add = [&parts](const char* name, const std::string& value) {
@@ -80,13 +78,6 @@ std::string Blocks(const v1::JobProgress& progress) {
   return absl::StrCat(progress.blocks_committed(), " of ", progress.blocks_total());
 }
 
-std::string PerplexityRow(const v1::Perplexity& measured) {
-  return absl::StrCat(ShowCount(measured.windows()), " windows of ", measured.sequence_length(), ", ",
-                      ShowCount(measured.tokens()), " tokens");
-}
-
-std::string Fixed(double value) { return absl::StrCat(absl::SixDigits(value)); }
-
 }  // namespace
 
 std::string DescribeJob(const v1::Job& job) {
@@ -107,6 +98,8 @@ std::string DescribeJob(const v1::Job& job) {
   std::string text = FormatFacts(facts);
   if (job.state() == v1::JOB_STATE_FAILED) absl::StrAppend(&text, "\n", DescribeFailure(job));
   if (job.state() == v1::JOB_STATE_SUCCEEDED) absl::StrAppend(&text, "\n", DescribeResult(job));
+  const bool ended = job.state() == v1::JOB_STATE_FAILED || job.state() == v1::JOB_STATE_SUCCEEDED;
+  if (!ended && !job.result().evaluations().empty()) absl::StrAppend(&text, "\n", EvaluationTable(job.result()));
   return text;
 }
 
@@ -126,8 +119,10 @@ std::string TaskTable(const v1::ListTasksResponse& tasks) {
     const bool has_worker = task.attempts_size() > 0;
     const v1::Attempt last = has_worker ? task.attempts(task.attempts_size() - 1) : v1::Attempt();
     std::string remark = OneLine(task.pending_reason().empty() ? last.message() : task.pending_reason());
-    if (task.result().has_perplexity()) {
-      remark = absl::StrCat("perplexity ", Fixed(task.result().perplexity().perplexity()));
+    if (task.result().has_evaluation()) {
+      remark = absl::StrJoin(
+          task.result().evaluation().texts(), "; ",
+          [](std::string* out, const v1::Perplexity& text) { absl::StrAppend(out, DescribeMeasurement(text)); });
     } else if (task.state() == v1::TASK_STATE_LEASED) {
       remark = absl::StrCat(task.progress().stage(), " ", task.progress().step(), "/", task.progress().steps());
     }
@@ -154,19 +149,14 @@ std::string WorkerTable(const v1::ListWorkersResponse& workers) {
 std::string DescribeResult(const v1::Job& job) {
   const v1::JobResult& result = job.result();
   Rows rows;
-  if (result.has_dense() && result.has_pruned()) {
-    rows.push_back({"perplexity, dense", Fixed(result.dense().perplexity()), PerplexityRow(result.dense())});
-    rows.push_back({"perplexity, pruned", Fixed(result.pruned().perplexity()), PerplexityRow(result.pruned())});
-  } else {
-    rows.push_back({"perplexity", "not measured", "no evaluation text was given"});
-  }
+  if (result.evaluations().empty()) rows.push_back({"perplexity", "not measured", "no evaluation text was given"});
   rows.push_back({"sparsity, asked", absl::StrFormat("%.6f", job.spec().sparsity())});
   rows.push_back({"sparsity, reached", absl::StrFormat("%.6f", result.sparsity()),
                   absl::StrCat(ShowCount(result.zeros()), " zeros in ", ShowCount(result.weights()), " weights")});
   for (const v1::StageSeconds& stage : result.stages()) {
     rows.push_back({absl::StrCat("seconds, ", stage.stage()), absl::StrFormat("%.1f", stage.seconds())});
   }
-  return absl::StrCat(FormatTable(rows), "output: ", PlainUri(job.spec().output_uri()), "\n");
+  return absl::StrCat(EvaluationTable(result), FormatTable(rows), "output: ", PlainUri(job.spec().output_uri()), "\n");
 }
 
 std::string DescribeFailure(const v1::Job& job) {
@@ -174,6 +164,7 @@ std::string DescribeFailure(const v1::Job& job) {
   std::string text =
       absl::StrCat(job.name(), " failed (", EnumFlag(error.reason()), "): ", OneLine(error.message()), "\n");
   if (!error.task().empty()) absl::StrAppend(&text, "task: ", error.task(), "\n");
+  absl::StrAppend(&text, EvaluationTable(job.result()));
   if (!error.log_tail().empty()) {
     absl::StrAppend(&text, "last lines logged:\n");
     for (const std::string& line : error.log_tail()) absl::StrAppend(&text, "  ", OneLine(line), "\n");

@@ -18,13 +18,18 @@ v1::Job Succeeded() {
   result.set_sparsity(0.5);
   result.set_zeros(1'234'567);
   result.set_weights(2'469'134);
-  for (v1::Perplexity* measured : {result.mutable_dense(), result.mutable_pruned()}) {
+  v1::TextEvaluation& text = *result.add_evaluations();
+  text.set_name("books");
+  for (v1::Perplexity* measured : {text.mutable_dense(), text.mutable_pruned()}) {
     measured->set_windows(200);
     measured->set_sequence_length(256);
+    measured->set_stride(256);
     measured->set_tokens(51'000);
+    measured->set_text_sha256("0123456789abcdef");
   }
-  result.mutable_dense()->set_perplexity(24.9512);
-  result.mutable_pruned()->set_perplexity(31.25);
+  text.mutable_dense()->set_perplexity(25);
+  text.mutable_pruned()->set_perplexity(31.25);
+  text.mutable_pruned()->set_kl_divergence(0.21875);
   auto* stage = result.add_stages();
   stage->set_stage("train");
   stage->set_seconds(33.04);
@@ -33,19 +38,34 @@ v1::Job Succeeded() {
 
 TEST(JobTextTest, TheResultIsATableThatEndsWithTheFolder) {
   EXPECT_EQ(DescribeResult(Succeeded()),
-            "perplexity, dense   24.9512   200 windows of 256, 51,000 tokens\n"
-            "perplexity, pruned  31.25     200 windows of 256, 51,000 tokens\n"
-            "sparsity, asked     0.500000\n"
-            "sparsity, reached   0.500000  1,234,567 zeros in 2,469,134 weights\n"
-            "seconds, train      33.0\n"
+            "PERPLEXITY OF  DENSE  PRUNED  RATIO   KL      MEASURED ON\n"
+            "books          25     31.25   1.2500  0.2188  first 200 windows of 256, stride 256: 51,000 tokens, ids "
+            "0123456789ab\n"
+            "sparsity, asked    0.500000\n"
+            "sparsity, reached  0.500000  1,234,567 zeros in 2,469,134 weights\n"
+            "seconds, train     33.0\n"
             "output: /models/books-besa50\n");
 }
 
 TEST(JobTextTest, WithoutAnEvaluationItSaysSo) {
   v1::Job job = Succeeded();
-  job.mutable_result()->clear_dense();
-  job.mutable_result()->clear_pruned();
+  job.mutable_result()->clear_evaluations();
   EXPECT_THAT(DescribeResult(job), HasSubstr("perplexity         not measured  no evaluation text was given\n"));
+}
+
+TEST(JobTextTest, FiguresThatAreNotThereYetAreLeftOpen) {
+  v1::Job job = Succeeded();
+  job.set_state(v1::JOB_STATE_PRUNING);
+  job.mutable_result()->mutable_evaluations(0)->clear_pruned();
+  EXPECT_THAT(DescribeJob(job), HasSubstr("books          25     -       -      -   first 200 windows of 256"));
+}
+
+TEST(JobTextTest, AShutGateShowsTheFigures) {
+  v1::Job job = Succeeded();
+  job.set_state(v1::JOB_STATE_FAILED);
+  job.mutable_error()->set_reason(v1::FAILURE_REASON_GATE);
+  job.mutable_error()->set_message("the gate is shut");
+  EXPECT_THAT(DescribeFailure(job), HasSubstr("failed (gate): the gate is shut\nPERPLEXITY OF  DENSE"));
 }
 
 TEST(JobTextTest, AFailureTellsReasonTaskAndLog) {
@@ -65,10 +85,17 @@ TEST(JobTextTest, AFailureTellsReasonTaskAndLog) {
 TEST(JobTextTest, AValidatedJobShowsModelAndFilledInSpec) {
   v1::Job job = MakeJob(v1::JOB_STATE_UNSPECIFIED, 0);
   job.clear_name();
-  job.mutable_spec()->mutable_calibration()->set_uri("/data/c4.jsonl.gz");
+  job.mutable_spec()->mutable_calibration()->add_uris("/data/c4.jsonl.gz");
   job.mutable_spec()->mutable_calibration()->set_samples(128);
   job.mutable_spec()->mutable_calibration()->set_sequence_length(256);
-  job.mutable_spec()->mutable_evaluation()->set_uri("/data/held_out.txt");
+  v1::EvaluationSpec& evaluation = *job.mutable_spec()->add_evaluations();
+  evaluation.set_name("books");
+  evaluation.add_uris("/data/held_out.txt");
+  evaluation.add_uris("/data/more.txt");
+  evaluation.set_sequence_length(256);
+  evaluation.set_stride(128);
+  evaluation.set_max_perplexity(40);
+  evaluation.set_max_ratio(1.5);
   job.mutable_spec()->mutable_method()->set_method(v1::METHOD_BESA);
   job.mutable_spec()->mutable_method()->set_preset(v1::PRESET_DEFAULT);
   job.mutable_spec()->mutable_method()->set_prior_sigma(0.08);
@@ -79,7 +106,8 @@ TEST(JobTextTest, AValidatedJobShowsModelAndFilledInSpec) {
   job.mutable_model()->set_bytes(6'000'000);
   const std::string text = DescribeJob(job);
   EXPECT_THAT(text, HasSubstr("/data/c4.jsonl.gz, 128 windows of 256 tokens\n"));
-  EXPECT_THAT(text, HasSubstr("/data/held_out.txt, all windows\n"));
+  EXPECT_THAT(text, HasSubstr("books: /data/held_out.txt and 1 more file, all windows of 256 tokens, stride 128, "
+                              "gate: at most 40 and at most 1.5 times dense\n"));
   EXPECT_THAT(text, HasSubstr("besa, preset default, prior sigma 0.08\n"));
   EXPECT_THAT(text, HasSubstr("LlamaForCausalLM, 6 blocks"));
   EXPECT_THAT(text, HasSubstr("3,000,000 (2,000,000 prunable), 5.7 MiB\n"));

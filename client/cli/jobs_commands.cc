@@ -20,6 +20,7 @@ struct JobsFlags {
   std::string job;
   std::string filter;
   int limit = 50;
+  bool ignore_gates = false;
   absl::Duration give_up_after = absl::Minutes(10);
 };
 
@@ -45,8 +46,8 @@ int Cancel(const Context& context, const std::string& name) {
   return ShowJob(context, job, [&] { return absl::StrCat(job->name(), ": ", EnumWord(job->state()), "\n"); });
 }
 
-int Retry(const Context& context, const std::string& name) {
-  const auto job = context.Connect().RetryJob(name);
+int Retry(const Context& context, const std::string& name, bool ignore_gates) {
+  const auto job = context.Connect().RetryJob(name, ignore_gates);
   return ShowJob(context, job, [&] {
     return absl::StrCat(job->name(), ": ", EnumWord(job->state()), ", generation ", job->generation(), ", ",
                         job->progress().blocks_committed(), " of ", job->progress().blocks_total(),
@@ -91,8 +92,10 @@ void AddJobsCommand(CLI::App& app, Context& context) {
   AddDurationOption(*watch, "--give-up-after", flags->give_up_after, "How long to go on without a coordinator [10m]");
   add("cancel", "Stop a job; no output is written",
       [&context](const std::string& name) { return Cancel(context, name); });
-  add("retry", "Start a failed job again; committed blocks are kept",
-      [&context](const std::string& name) { return Retry(context, name); });
+  CLI::App* const retry =
+      add("retry", "Start a failed job again; committed blocks are kept",
+          [flags, &context](const std::string& name) { return Retry(context, name, flags->ignore_gates); });
+  retry->add_flag("--ignore-gates", flags->ignore_gates, "Publish whatever the evaluations came to");
   add("delete", "Forget a job that has ended; its output stays",
       [&context](const std::string& name) { return Delete(context, name); });
   add("tasks", "The tasks of a job: state, attempts, figures",

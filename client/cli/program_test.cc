@@ -72,7 +72,7 @@ TEST_F(ProgramTest, PruneSendsAbsolutePathsAndSaysHowToWatch) {
             absl::StrCat("job: jobs/j1\nwatch it: besa --server ", server_.address(), " jobs watch jobs/j1\n"));
   EXPECT_EQ(sent.job().spec().model_uri(), "/models/books");
   EXPECT_EQ(sent.job().spec().output_uri(), (std::filesystem::current_path() / "out").string());
-  EXPECT_EQ(sent.job().spec().calibration().uri(), "s3://data/c.gz");
+  EXPECT_EQ(sent.job().spec().calibration().uris(0), "s3://data/c.gz");
   EXPECT_FALSE(sent.request_id().empty());
   EXPECT_FALSE(sent.validate_only());
 }

@@ -21,9 +21,10 @@ struct PruneFlags {
 };
 
 int Prune(const Context& context, const PruneFlags& flags) {
-  v1::CreateJobRequest request = MakeCreateRequest(flags.spec, context.surroundings.directory);
-  request.set_validate_only(flags.validate_only);
-  const auto job = context.Connect().CreateJob(request);
+  auto request = MakeCreateRequest(flags.spec, context.surroundings.directory);
+  if (!request.ok()) return context.Fail(request.status());
+  request->set_validate_only(flags.validate_only);
+  const auto job = context.Connect().CreateJob(*request);
   if (!job.ok()) return context.Fail(job.status());
   if (flags.validate_only) {
     v1::Job checked = *job;

@@ -1,10 +1,14 @@
 #include "client/cli/spec_flags.h"
 
+#include <algorithm>
+#include <cctype>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "client/cli/format.h"
 #include "client/cli/local_path.h"
+#include "storage/base/error_info.h"
+#include "storage/base/status_macros.h"
 
 namespace besa::client {
 namespace {
@@ -36,6 +40,77 @@ void AddEnum(CLI::App& command, const std::string& flag, std::string& value, con
   command.add_option(flag, value, help)->check(CLI::IsMember(FlagValues<Enum>()));
 }
 
+// "NAME=VALUE" as its parts; no name if what stands before the = cannot be one (a path) or there is none.
+struct Named {
+  std::string name;
+  std::string value;
+};
+
+Named SplitName(const std::string& text) {
+  const size_t equals = text.find('=');
+  const std::string name = text.substr(0, equals);
+  const bool is_name = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
+  });
+  if (equals == std::string::npos || !is_name) return {"", text};
+  return {name, text.substr(equals + 1)};
+}
+
+// A flag whose values are VALUE or NAME=VALUE.
+template <typename T>
+void AddPerText(CLI::App& command, const std::string& flag, std::vector<std::string>& values, const std::string& help,
+                CLI::Option* evaluate) {
+  command.add_option(flag, values, help)
+      ->type_name("[NAME=]VALUE")
+      ->allow_extra_args(false)
+      ->needs(evaluate)
+      ->check([](const std::string& text) {
+        T value{};
+        return CLI::detail::lexical_cast(SplitName(text).value, value) ? "" : text + " is not a number";
+      });
+}
+
+// Hands the flag's values, which CLI11 has checked, to the texts they are meant for. A value for one text outdoes one
+// for all, whichever comes first.
+template <typename T>
+absl::Status SetPerText(const char* flag, const std::vector<std::string>& values, v1::JobSpec& spec,
+                        void (v1::EvaluationSpec::*set)(T)) {
+  const auto assign = [&](bool named) -> absl::Status {
+    for (const std::string& text : values) {
+      const Named given = SplitName(text);
+      if (given.name.empty() == named) continue;
+      T value{};
+      CLI::detail::lexical_cast(given.value, value);
+      bool found = false;
+      for (v1::EvaluationSpec& evaluation : *spec.mutable_evaluations()) {
+        if (named && evaluation.name() != given.name) continue;
+        (evaluation.*set)(value);
+        found = true;
+      }
+      if (!found) return FieldError(flag, text, "NAME=VALUE with the NAME of an --evaluate NAME=URI");
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(assign(/*named=*/false));
+  return assign(/*named=*/true);
+}
+
+absl::Status AddEvaluations(const SpecFlags& flags, absl::string_view directory, v1::JobSpec& spec) {
+  for (const std::string& text : flags.evaluate) {
+    const Named given = SplitName(text);
+    v1::EvaluationSpec& evaluation = *spec.add_evaluations();
+    evaluation.set_name(given.name);
+    evaluation.add_uris(AbsoluteUri(given.value, directory));
+  }
+  RETURN_IF_ERROR(SetPerText("--evaluate-windows", flags.evaluate_windows, spec, &v1::EvaluationSpec::set_windows));
+  RETURN_IF_ERROR(SetPerText("--evaluate-sequence-length", flags.evaluate_sequence_length, spec,
+                             &v1::EvaluationSpec::set_sequence_length));
+  RETURN_IF_ERROR(SetPerText("--evaluate-stride", flags.evaluate_stride, spec, &v1::EvaluationSpec::set_stride));
+  RETURN_IF_ERROR(
+      SetPerText("--gate-perplexity", flags.gate_perplexity, spec, &v1::EvaluationSpec::set_max_perplexity));
+  return SetPerText("--gate-ratio", flags.gate_ratio, spec, &v1::EvaluationSpec::set_max_ratio);
+}
+
 }  // namespace
 
 void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
@@ -46,19 +121,30 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
   command.add_option("--sparsity", flags.sparsity, "Share of the blocks' weights to remove, between 0 and 1")
       ->required();
   command
-      .add_option("--calibration", flags.calibration,
-                  "Calibration text: .txt or .jsonl, plain or .gz, .xz, .zst; or token ids in .safetensors")
-      ->required();
+      .add_option(
+          "--calibration", flags.calibration,
+          "Calibration text: .txt or .jsonl, plain or .gz, .xz, .zst; .parquet; token ids in .safetensors; or a "
+          "folder of such files. Repeatable: the files follow each other")
+      ->required()
+      ->allow_extra_args(false);
   command.add_option("--samples", flags.samples, "Calibration windows [128]");
   command.add_option("--sequence-length", flags.sequence_length,
                      "Tokens a calibration window [context length, at most 2048]");
   auto* const evaluate =
-      command.add_option("--evaluate", flags.evaluate, "Text on which to measure dense and pruned perplexity");
-  command.add_option("--evaluate-windows", flags.evaluate_windows, "Windows of it [all]")->needs(evaluate);
-  command
-      .add_option("--evaluate-sequence-length", flags.evaluate_sequence_length,
-                  "Tokens a window of it [as --sequence-length]")
-      ->needs(evaluate);
+      command
+          .add_option("--evaluate", flags.evaluate,
+                      "[NAME=]URI of a text on which to measure the dense and the pruned model. "
+                      "Repeatable. The flags of an evaluation take VALUE, or NAME=VALUE for one text")
+          ->allow_extra_args(false);
+  AddPerText<int>(command, "--evaluate-windows", flags.evaluate_windows, "Windows to measure [all]", evaluate);
+  AddPerText<int>(command, "--evaluate-sequence-length", flags.evaluate_sequence_length,
+                  "Tokens a window [as --sequence-length]", evaluate);
+  AddPerText<int>(command, "--evaluate-stride", flags.evaluate_stride,
+                  "Tokens from a window to the next; if less than a window, windows overlap [a window]", evaluate);
+  AddPerText<double>(command, "--gate-perplexity", flags.gate_perplexity,
+                     "Fail before publishing if the pruned model's perplexity is above this [no gate]", evaluate);
+  AddPerText<double>(command, "--gate-ratio", flags.gate_ratio,
+                     "The same if it is above this many times the dense model's [no gate]", evaluate);
   AddEnum<v1::Method>(command, "--method", flags.method, "Algorithm [besa]");
   AddEnum<v1::Preset>(command, "--preset", flags.preset, "Set of BESA's constants [default]");
   AddEnum<v1::Granularity>(command, "--granularity", flags.granularity, "What one learned rate covers [row]");
@@ -79,21 +165,17 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
                      "A UUID of your own: repeating the command with it returns the same job [a new one]");
 }
 
-v1::CreateJobRequest MakeCreateRequest(const SpecFlags& flags, absl::string_view directory) {
+absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, absl::string_view directory) {
   v1::CreateJobRequest request;
   request.set_request_id(flags.request_id);
   v1::JobSpec& spec = *request.mutable_job()->mutable_spec();
   spec.set_model_uri(AbsoluteUri(flags.model, directory));
   spec.set_output_uri(AbsoluteUri(flags.output, directory));
   spec.set_sparsity(flags.sparsity);
-  spec.mutable_calibration()->set_uri(AbsoluteUri(flags.calibration, directory));
+  for (const std::string& uri : flags.calibration) spec.mutable_calibration()->add_uris(AbsoluteUri(uri, directory));
   spec.mutable_calibration()->set_samples(flags.samples);
   spec.mutable_calibration()->set_sequence_length(flags.sequence_length);
-  if (!flags.evaluate.empty()) {
-    spec.mutable_evaluation()->set_uri(AbsoluteUri(flags.evaluate, directory));
-    spec.mutable_evaluation()->set_windows(flags.evaluate_windows);
-    spec.mutable_evaluation()->set_sequence_length(flags.evaluate_sequence_length);
-  }
+  RETURN_IF_ERROR(AddEvaluations(flags, directory, spec));
   v1::MethodSpec& method = *spec.mutable_method();
   method.set_method(FromFlag<v1::Method>(flags.method));
   method.set_preset(FromFlag<v1::Preset>(flags.preset));

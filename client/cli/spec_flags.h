@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -19,12 +20,17 @@ struct SpecFlags {
   std::string model;
   std::string output;
   double sparsity = 0;
-  std::string calibration;
+  std::vector<std::string> calibration;
   int samples = 0;
   int sequence_length = 0;
-  std::string evaluate;
-  int evaluate_windows = 0;
-  int evaluate_sequence_length = 0;
+  // [NAME=]URI.
+  std::vector<std::string> evaluate;
+  // Of the evaluations: VALUE for all, NAME=VALUE for one of them.
+  std::vector<std::string> evaluate_windows;
+  std::vector<std::string> evaluate_sequence_length;
+  std::vector<std::string> evaluate_stride;
+  std::vector<std::string> gate_perplexity;
+  std::vector<std::string> gate_ratio;
   std::string method;
   std::string preset;
   std::string granularity;
@@ -45,7 +51,8 @@ struct SpecFlags {
 // Declares the flags on `command`. `flags` must outlive its parsing.
 void AddSpecFlags(CLI::App& command, SpecFlags& flags);
 
-// The request. Relative paths are taken from `directory`.
-v1::CreateJobRequest MakeCreateRequest(const SpecFlags& flags, absl::string_view directory);
+// The request. Relative paths are taken from `directory`. INVALID_ARGUMENT for a NAME=VALUE of a NAME that no
+// --evaluate gave.
+absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, absl::string_view directory);
 
 }  // namespace besa::client

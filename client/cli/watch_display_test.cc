@@ -156,8 +156,10 @@ TEST(ChangeLinesTest, PerplexityAndRetry) {
   task.set_name("jobs/j1/tasks/evaluate-dense");
   task.set_kind(v1::TASK_KIND_EVALUATE_DENSE);
   task.set_state(v1::TASK_STATE_COMMITTED);
-  task.mutable_result()->mutable_perplexity()->set_perplexity(24.95);
-  task.mutable_result()->mutable_perplexity()->set_tokens(51'000);
+  v1::Perplexity& measured = *task.mutable_result()->mutable_evaluation()->add_texts();
+  measured.set_name("books");
+  measured.set_perplexity(24.95);
+  measured.set_tokens(51'000);
   v1::StageSeconds* const stage = task.mutable_result()->add_stages();
   stage->set_stage("evaluate");
   stage->set_seconds(3.2);
@@ -166,9 +168,10 @@ TEST(ChangeLinesTest, PerplexityAndRetry) {
   JobView after = before;
   after.Apply(JobEvent(retried));
   after.Apply(TaskEvent(3, task));
-  EXPECT_THAT(Texts(DescribeChanges(before, after)),
-              ElementsAre("started again, generation 2",
-                          "evaluate-dense committed: perplexity 24.95 over 51,000 tokens, 3.2 s", "state: PRUNING"));
+  EXPECT_THAT(
+      Texts(DescribeChanges(before, after)),
+      ElementsAre("started again, generation 2",
+                  "evaluate-dense committed: perplexity of books 24.95 over 51,000 tokens, 3.2 s", "state: PRUNING"));
 }
 
 TEST(LinesDisplayTest, ProgressAtMostEveryFewSeconds) {

@@ -70,9 +70,9 @@ v1::CreateJobRequest TestService::Request(const std::string& output) {
   spec.set_model_uri((folder_ / "model").ToString());
   spec.set_output_uri((folder_ / output).ToString());
   spec.set_sparsity(0.5);
-  spec.mutable_calibration()->set_uri((folder_ / "text.txt").ToString());
+  spec.mutable_calibration()->add_uris((folder_ / "text.txt").ToString());
   spec.mutable_calibration()->set_samples(4);
-  spec.mutable_evaluation()->set_uri((folder_ / "text.txt").ToString());
+  spec.add_evaluations()->add_uris((folder_ / "text.txt").ToString());
   return request;
 }
 

@@ -58,7 +58,7 @@ absl::StatusOr<v1::Job> RetryJob(const ServiceContext& services, const v1::Retry
       RETURN_IF_ERROR(CheckInputsUnchanged(services.store, prepare.result().prepare()));
     }
   }
-  return services.coordinator.RetryJob(request.name());
+  return services.coordinator.RetryJob(request.name(), request.ignore_gates());
 }
 
 }  // namespace besa::server

@@ -65,8 +65,10 @@ TEST_F(PruneServiceTest, AJobFromSubmissionToAPublishedCheckpoint) {
   EXPECT_EQ(done.state(), v1::JOB_STATE_SUCCEEDED) << done.error().message();
   EXPECT_EQ(done.result().zeros(), 576);
   EXPECT_EQ(done.result().weights(), 1152);
-  EXPECT_DOUBLE_EQ(done.result().dense().perplexity(), 20.0);
-  EXPECT_DOUBLE_EQ(done.result().pruned().perplexity(), 25.0);
+  ASSERT_EQ(done.result().evaluations_size(), 1);
+  EXPECT_EQ(done.result().evaluations(0).name(), "text");
+  EXPECT_DOUBLE_EQ(done.result().evaluations(0).dense().perplexity(), 20.0);
+  EXPECT_DOUBLE_EQ(done.result().evaluations(0).pruned().perplexity(), 25.0);
   EXPECT_TRUE(OutputExists("out/besa_manifest.json"));
   EXPECT_TRUE(OutputExists("out/model-00005-of-00005.safetensors"));
 

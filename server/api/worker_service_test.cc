@@ -130,7 +130,7 @@ TEST_F(WorkerServiceTest, ACommitThatDoesNotFitItsTaskIsRefused) {
   request.set_worker("workers/w");
   request.set_incarnation("w-1");
   *request.mutable_lease() = assignment->lease();
-  request.mutable_result()->mutable_perplexity()->set_perplexity(1.0);
+  request.mutable_result()->mutable_evaluation();
   v1::CommitTaskResponse response;
   Call call;
   EXPECT_EQ(service_.worker().CommitTask(&call, request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);

@@ -50,19 +50,41 @@ Json Inputs(const v1::PrepareResult& prepare) {
   return inputs;
 }
 
-Json Evaluation(const v1::JobSpec& spec, const std::vector<v1::Task>& tasks, const v1::PrepareResult& prepare) {
-  Json evaluation = {{"sha256", prepare.evaluation_sha256()},
-                     {"text_tokens", prepare.evaluation_text_tokens()},
-                     {"windows", prepare.evaluation_windows()},
-                     {"sequence_length", spec.evaluation().sequence_length()}};
-  if (const v1::Task* dense = Find(tasks, v1::TASK_KIND_EVALUATE_DENSE)) {
-    evaluation["tokens"] = dense->result().perplexity().tokens();
-    evaluation["dense_perplexity"] = dense->result().perplexity().perplexity();
+const v1::Perplexity* FindText(const v1::Task* task, const std::string& name) {
+  if (task == nullptr) return nullptr;
+  for (const v1::Perplexity& text : task->result().evaluation().texts()) {
+    if (text.name() == name) return &text;
   }
-  if (const v1::Task* pruned = Find(tasks, v1::TASK_KIND_EVALUATE_PRUNED)) {
-    evaluation["pruned_perplexity"] = pruned->result().perplexity().perplexity();
+  return nullptr;
+}
+
+Json Evaluations(const v1::JobSpec& spec, const std::vector<v1::Task>& tasks, const v1::PrepareResult& prepare) {
+  const v1::Task* dense_task = Find(tasks, v1::TASK_KIND_EVALUATE_DENSE);
+  const v1::Task* pruned_task = Find(tasks, v1::TASK_KIND_EVALUATE_PRUNED);
+  Json evaluations = Json::array();
+  for (int i = 0; i < spec.evaluations_size(); ++i) {
+    const v1::EvaluationSpec& text = spec.evaluations(i);
+    Json evaluation = {{"name", text.name()}};
+    if (i < prepare.evaluations_size()) {
+      evaluation["sha256"] = prepare.evaluations(i).sha256();
+      evaluation["text_tokens"] = prepare.evaluations(i).text_tokens();
+      evaluation["windows"] = prepare.evaluations(i).windows();
+    }
+    evaluation["sequence_length"] = text.sequence_length();
+    evaluation["stride"] = text.stride();
+    if (const v1::Perplexity* dense = FindText(dense_task, text.name())) {
+      evaluation["tokens"] = dense->tokens();
+      evaluation["dense_perplexity"] = dense->perplexity();
+      evaluation["dense_numerics"] = dense_task->result().numerics();
+    }
+    if (const v1::Perplexity* pruned = FindText(pruned_task, text.name())) {
+      evaluation["pruned_perplexity"] = pruned->perplexity();
+      evaluation["kl_divergence"] = pruned->kl_divergence();
+      evaluation["pruned_numerics"] = pruned_task->result().numerics();
+    }
+    evaluations.push_back(std::move(evaluation));
   }
-  return evaluation;
+  return evaluations;
 }
 
 }  // namespace
@@ -128,7 +150,7 @@ absl::StatusOr<std::string> FormatManifest(const v1::JobSpec& spec, const v1::Mo
                              {"text_tokens", prepare.calibration_text_tokens()},
                              {"windows", spec.calibration().samples()},
                              {"sequence_length", spec.calibration().sequence_length()}};
-  if (spec.has_evaluation()) manifest["evaluation"] = Evaluation(spec, tasks, prepare);
+  if (!spec.evaluations().empty()) manifest["evaluations"] = Evaluations(spec, tasks, prepare);
   manifest["sparsity"] = {
       {"asked", spec.sparsity()}, {"reached", Share(zeros, weights)}, {"zeros", zeros}, {"weights", weights}};
   manifest["blocks"] = std::move(blocks);

@@ -58,11 +58,14 @@ class PublishTest : public ::testing::Test {
     spec.set_display_name("run " + id);
     spec.set_sparsity(0.5);
     spec.set_seed(7);
-    spec.mutable_calibration()->set_uri((folder_ / "text.txt").ToString());
+    spec.mutable_calibration()->add_uris((folder_ / "text.txt").ToString());
     spec.mutable_calibration()->set_samples(2);
     spec.mutable_calibration()->set_sequence_length(16);
-    spec.mutable_evaluation()->set_uri((folder_ / "text.txt").ToString());
-    spec.mutable_evaluation()->set_sequence_length(16);
+    v1::EvaluationSpec& text = *spec.add_evaluations();
+    text.set_name("held_out");
+    text.add_uris((folder_ / "text.txt").ToString());
+    text.set_sequence_length(16);
+    text.set_stride(8);
 
     AddTask(claim, "prepare", v1::TASK_KIND_PREPARE);
     AddTask(claim, "prune-00000", v1::TASK_KIND_PRUNE, 0);
@@ -148,8 +151,16 @@ TEST_F(PublishTest, TheManifestSaysWhatWasMade) {
   EXPECT_EQ(manifest["options"]["seed"], 7);
   EXPECT_EQ(manifest["calibration"]["sha256"], Sha256Hex("calibration"));
   EXPECT_EQ(manifest["calibration"]["windows"], 2);
-  EXPECT_EQ(manifest["evaluation"]["dense_perplexity"], 20.0);
-  EXPECT_EQ(manifest["evaluation"]["pruned_perplexity"], 25.0);
+  const json text = manifest["evaluations"][0];
+  EXPECT_EQ(text["name"], "held_out");
+  EXPECT_EQ(text["sha256"], Sha256Hex("held_out"));
+  EXPECT_EQ(text["windows"], 2);
+  EXPECT_EQ(text["sequence_length"], 16);
+  EXPECT_EQ(text["stride"], 8);
+  EXPECT_EQ(text["dense_perplexity"], 20.0);
+  EXPECT_EQ(text["pruned_perplexity"], 25.0);
+  EXPECT_EQ(text["kl_divergence"], 0.25);
+  EXPECT_EQ(text["pruned_numerics"], "scripted");
   EXPECT_EQ(manifest["besa_version"], kVersion);
 }
 

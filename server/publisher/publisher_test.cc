@@ -52,7 +52,7 @@ class PublisherTest : public ::testing::Test {
     spec.set_model_uri((folder_ / "model").ToString());
     spec.set_output_uri((folder_ / "out").ToString());
     spec.set_sparsity(0.5);
-    spec.mutable_calibration()->set_uri((folder_ / "text.txt").ToString());
+    spec.mutable_calibration()->add_uris((folder_ / "text.txt").ToString());
     spec.mutable_calibration()->set_samples(2);
     const auto validated = ValidateCreateJob(request, *store_, workspace_);
     EXPECT_TRUE(validated.ok()) << validated.status();

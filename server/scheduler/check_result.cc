@@ -52,12 +52,34 @@ absl::Status CheckBlock(const v1::Task& task, const v1::BlockResult& block) {
   return absl::OkStatus();
 }
 
-absl::Status CheckPerplexity(const v1::Perplexity& perplexity) {
-  if (!std::isfinite(perplexity.perplexity()) || perplexity.perplexity() < 1) {
-    return FieldError("result.perplexity.perplexity", absl::StrCat(perplexity.perplexity()), "a number from 1 up");
+absl::Status CheckText(const v1::Perplexity& text, bool pruned) {
+  constexpr char kPrefix[] = "result.evaluation.texts.";
+  if (!std::isfinite(text.perplexity()) || text.perplexity() < 1) {
+    return FieldError(absl::StrCat(kPrefix, "perplexity"), absl::StrCat(text.perplexity()), "a number from 1 up");
   }
-  if (perplexity.tokens() <= 0) {
-    return FieldError("result.perplexity.tokens", absl::StrCat(perplexity.tokens()), "1 or more");
+  if (text.tokens() <= 0) {
+    return FieldError(absl::StrCat(kPrefix, "tokens"), absl::StrCat(text.tokens()), "1 or more");
+  }
+  if (text.has_kl_divergence() != pruned) {
+    return FieldError(absl::StrCat(kPrefix, "kl_divergence"), text.has_kl_divergence() ? "set" : "none",
+                      "a figure of the pruned model, and of it alone");
+  }
+  if (!std::isfinite(text.kl_divergence()) || text.kl_divergence() < 0) {
+    return FieldError(absl::StrCat(kPrefix, "kl_divergence"), absl::StrCat(text.kl_divergence()), "a number from 0 up");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckEvaluation(const v1::JobSpec& spec, const v1::EvaluationResult& evaluation, bool pruned) {
+  if (evaluation.texts_size() != spec.evaluations_size()) {
+    return FieldError("result.evaluation.texts", absl::StrCat(evaluation.texts_size(), " texts"),
+                      absl::StrCat(spec.evaluations_size(), ", as the job has"));
+  }
+  for (int i = 0; i < evaluation.texts_size(); ++i) {
+    if (evaluation.texts(i).name() != spec.evaluations(i).name()) {
+      return FieldError("result.evaluation.texts.name", evaluation.texts(i).name(), spec.evaluations(i).name());
+    }
+    RETURN_IF_ERROR(CheckText(evaluation.texts(i), pruned));
   }
   return absl::OkStatus();
 }
@@ -71,7 +93,7 @@ v1::TaskResult::DetailCase ExpectedDetail(v1::TaskKind kind) {
     case v1::TASK_KIND_PASSTHROUGH:
       return v1::TaskResult::kPassthrough;
     default:
-      return v1::TaskResult::kPerplexity;
+      return v1::TaskResult::kEvaluation;
   }
 }
 
@@ -82,16 +104,18 @@ std::string DetailName(v1::TaskResult::DetailCase detail) {
 
 }  // namespace
 
-absl::Status CheckResult(const v1::Task& task, const v1::TaskResult& result) {
+absl::Status CheckResult(const v1::Task& task, const v1::JobSpec& spec, const v1::TaskResult& result) {
   const v1::TaskResult::DetailCase expected = ExpectedDetail(task.kind());
   if (result.detail_case() != expected) {
     return FieldError("result.detail", DetailName(result.detail_case()), DetailName(expected));
   }
   RETURN_IF_ERROR(CheckFiles(result));
-  const bool writes_files = expected != v1::TaskResult::kPerplexity;
+  const bool writes_files = expected != v1::TaskResult::kEvaluation;
   if (writes_files && result.files().empty()) return FieldError("result.files", "none", "at least one file");
   if (expected == v1::TaskResult::kBlock) return CheckBlock(task, result.block());
-  if (expected == v1::TaskResult::kPerplexity) return CheckPerplexity(result.perplexity());
+  if (expected == v1::TaskResult::kEvaluation) {
+    return CheckEvaluation(spec, result.evaluation(), task.kind() == v1::TASK_KIND_EVALUATE_PRUNED);
+  }
   return absl::OkStatus();
 }
 

@@ -14,10 +14,13 @@ namespace {
 using ::testing::HasSubstr;
 using testing::TestResult;
 
+v1::JobSpec Spec() { return testing::TestRequest(1, /*evaluation=*/true).spec; }
+
 v1::Assignment Of(v1::TaskKind kind) {
   v1::Assignment assignment;
   assignment.set_kind(kind);
   assignment.set_block(3);
+  *assignment.mutable_spec() = Spec();
   return assignment;
 }
 
@@ -31,7 +34,7 @@ v1::Task TaskOf(v1::TaskKind kind) {
 TEST(CheckResult, ResultsOfEveryKindFitTheirTasks) {
   for (int kind = v1::TASK_KIND_PREPARE; kind <= v1::TASK_KIND_EVALUATE_PRUNED; ++kind) {
     const auto typed = static_cast<v1::TaskKind>(kind);
-    EXPECT_TRUE(CheckResult(TaskOf(typed), TestResult(Of(typed))).ok()) << kind;
+    EXPECT_TRUE(CheckResult(TaskOf(typed), Spec(), TestResult(Of(typed))).ok()) << kind;
   }
 }
 
@@ -53,18 +56,38 @@ TEST(CheckResult, WhatDoesNotFitIsNamed) {
   for (const auto& [spoil, message] : cases) {
     v1::TaskResult result = TestResult(Of(v1::TASK_KIND_PRUNE));
     spoil(result);
-    const absl::Status status = CheckResult(TaskOf(v1::TASK_KIND_PRUNE), result);
+    const absl::Status status = CheckResult(TaskOf(v1::TASK_KIND_PRUNE), Spec(), result);
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << message;
     EXPECT_THAT(std::string(status.message()), HasSubstr(message));
   }
 }
 
-TEST(CheckResult, APerplexityIsAFiniteNumberFromOneUp) {
-  for (const double bad : {0.5, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
-    v1::TaskResult result = TestResult(Of(v1::TASK_KIND_EVALUATE_DENSE));
-    result.mutable_perplexity()->set_perplexity(bad);
-    EXPECT_TRUE(absl::IsInvalidArgument(CheckResult(TaskOf(v1::TASK_KIND_EVALUATE_DENSE), result))) << bad;
+TEST(CheckResult, FiguresOfTextsAreFiniteAndComplete) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  const std::pair<std::function<void(v1::EvaluationResult&)>, const char*> cases[] = {
+      {[](auto& r) { r.mutable_texts(0)->set_perplexity(0.5); }, "texts.perplexity: 0.5"},
+      {[](auto& r) { r.mutable_texts(0)->set_perplexity(kNan); }, "texts.perplexity: nan"},
+      {[](auto& r) { r.mutable_texts(0)->set_perplexity(std::numeric_limits<double>::infinity()); }, "perplexity: inf"},
+      {[](auto& r) { r.mutable_texts(0)->set_tokens(0); }, "texts.tokens: 0"},
+      {[](auto& r) { r.mutable_texts(0)->set_kl_divergence(-1); }, "texts.kl_divergence: -1"},
+      {[](auto& r) { r.mutable_texts(0)->set_kl_divergence(kNan); }, "texts.kl_divergence: nan"},
+      {[](auto& r) { r.mutable_texts(0)->clear_kl_divergence(); }, "texts.kl_divergence: none"},
+      {[](auto& r) { r.mutable_texts(0)->set_name("f"); }, "texts.name: f"},
+      {[](auto& r) { r.clear_texts(); }, "texts: 0 texts"},
+  };
+  for (const auto& [spoil, message] : cases) {
+    v1::TaskResult result = TestResult(Of(v1::TASK_KIND_EVALUATE_PRUNED));
+    spoil(*result.mutable_evaluation());
+    const absl::Status status = CheckResult(TaskOf(v1::TASK_KIND_EVALUATE_PRUNED), Spec(), result);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << message;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
   }
+}
+
+TEST(CheckResult, TheDenseModelDoesNotDivergeFromItself) {
+  v1::TaskResult result = TestResult(Of(v1::TASK_KIND_EVALUATE_DENSE));
+  result.mutable_evaluation()->mutable_texts(0)->set_kl_divergence(0);
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckResult(TaskOf(v1::TASK_KIND_EVALUATE_DENSE), Spec(), result)));
 }
 
 }  // namespace

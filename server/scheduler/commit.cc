@@ -32,8 +32,10 @@ void SetMemoryNeeds(JobEdit& edit, const v1::PrepareResult& prepare) {
     const v1::TaskKind kind = edit.tasks()[i].task.kind();
     if (kind == v1::TASK_KIND_PRUNE) {
       edit.mutable_task(i).task.set_memory_bytes(prepare.block_memory_bytes());
-    } else if (kind == v1::TASK_KIND_EVALUATE_DENSE || kind == v1::TASK_KIND_EVALUATE_PRUNED) {
+    } else if (kind == v1::TASK_KIND_EVALUATE_DENSE) {
       edit.mutable_task(i).task.set_memory_bytes(prepare.evaluation_memory_bytes());
+    } else if (kind == v1::TASK_KIND_EVALUATE_PRUNED) {
+      edit.mutable_task(i).task.set_memory_bytes(prepare.comparison_memory_bytes());
     }
   }
 }
@@ -59,7 +61,7 @@ Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& h
     EndLease(edit, *index, {});
     return {LeaseLost(holder), edit.Finish()};
   }
-  if (absl::Status fits = CheckResult(edit.tasks()[*index].task, result); !fits.ok()) return {fits, {}};
+  if (absl::Status fits = CheckResult(edit.tasks()[*index].task, edit.job().job.spec(), result); !fits.ok()) return {fits, {}};
 
   TaskRow& row = edit.mutable_task(*index);
   EndAttempt(row.task, row.lease->attempt, {v1::ATTEMPT_OUTCOME_COMMITTED}, context.now);

@@ -2,12 +2,26 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
+#include "server/scheduler/gate.h"
 #include "server/scheduler/job_edit.h"
 #include "server/scheduler/job_state.h"
 #include "server/scheduler/pending_reason.h"
 #include "server/scheduler/present.h"
+#include "storage/base/error_info.h"
 
 namespace besa::server {
+namespace {
+
+// Its figures are committed, and committed is for good.
+absl::Status GateWouldFail(const JobRow& job) {
+  return ErrorWithInfo(absl::StatusCode::kFailedPrecondition,
+                       absl::StrCat(job.job.name(), " would fail again: ", job.job.error().message()),
+                       {"GATE", {{"job", job.job.name()}}});
+}
+
+}  // namespace
 
 Decision<v1::Job> OnCancel(JobRows rows, const Context& context) {
   JobEdit edit(std::move(rows), context);
@@ -22,9 +36,14 @@ Decision<v1::Job> OnCancel(JobRows rows, const Context& context) {
   return {ShowJob(edit.rows(), context), std::move(changes)};
 }
 
-Decision<v1::Job> OnRetry(JobRows rows, const Context& context) {
+Decision<v1::Job> OnRetry(JobRows rows, bool ignore_gates, const Context& context) {
   JobEdit edit(std::move(rows), context);
   if (edit.job().job.state() != v1::JOB_STATE_FAILED) return {WrongState(edit.job(), "retried"), {}};
+  if (ignore_gates) {
+    RemoveGates(*edit.mutable_job().job.mutable_spec());
+  } else if (edit.job().job.error().reason() == v1::FAILURE_REASON_GATE) {
+    return {GateWouldFail(edit.job()), {}};
+  }
   // The leases end while the job still counts as stopped: as cancelled, whatever they were doing.
   for (size_t i = 0; i < edit.tasks().size(); ++i) {
     if (edit.tasks()[i].lease) EndLease(edit, i, {});

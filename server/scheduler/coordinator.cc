@@ -137,9 +137,11 @@ absl::StatusOr<v1::Job> Coordinator::CancelJob(absl::string_view name) {
   return Run<v1::Job>(job_id, OnCancel);
 }
 
-absl::StatusOr<v1::Job> Coordinator::RetryJob(absl::string_view name) {
+absl::StatusOr<v1::Job> Coordinator::RetryJob(absl::string_view name, bool ignore_gates) {
   ASSIGN_OR_RETURN(const std::string job_id, ParseJobName("name", name));
-  return Run<v1::Job>(job_id, OnRetry);
+  return Run<v1::Job>(job_id, [ignore_gates](JobRows rows, const Context& context) {
+    return OnRetry(std::move(rows), ignore_gates, context);
+  });
 }
 
 absl::Status Coordinator::DeleteJob(absl::string_view name) {

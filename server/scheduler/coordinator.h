@@ -82,7 +82,7 @@ class Coordinator {
   absl::StatusOr<WatchPage> EventsSince(absl::string_view name, WatchPosition position);
   absl::StatusOr<v1::Job> CancelJob(absl::string_view name);
   // Whether the inputs are unchanged is for the caller to check first: compare GetTask(.../prepare)'s fingerprints.
-  absl::StatusOr<v1::Job> RetryJob(absl::string_view name);
+  absl::StatusOr<v1::Job> RetryJob(absl::string_view name, bool ignore_gates = false);
   // Forgets the job; its workspace becomes garbage (see DueGarbage).
   absl::Status DeleteJob(absl::string_view name);
   absl::StatusOr<v1::ListTasksResponse> ListTasks(const v1::ListTasksRequest& request);

@@ -308,7 +308,7 @@ class History {
         ASSERT_EQ(row.task.result().attempt(), won->second.first) << "committed for good";
         const v1::TaskResult& result = row.task.result();
         const int64_t variant =
-            result.has_perplexity() ? result.perplexity().tokens() - 2550 : result.files(0).size() - 100;
+            result.has_evaluation() ? result.evaluation().texts(0).tokens() - 2550 : result.files(0).size() - 100;
         ASSERT_EQ(variant, won->second.second) << "with the result of that commit";
       }
       if (IsSequential(rows.job.job.spec())) CheckOrder(rows);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "server/scheduler/gate.h"
 #include "server/scheduler/plan.h"
 #include "storage/base/error_info.h"
 
@@ -85,6 +86,12 @@ void AdvanceJob(JobEdit& edit) {
   const v1::JobState state = edit.job().job.state();
   if (IsRunnable(state)) {
     const v1::JobState stage = StageOf(edit.rows());
+    if (stage == v1::JOB_STATE_PUBLISHING) {
+      if (const auto error = FailedGates(edit.rows())) {
+        FailJob(edit, *error);
+        return;
+      }
+    }
     if (stage != state) edit.mutable_job().job.set_state(stage);
   } else if (state == v1::JOB_STATE_CANCELLING && !AnythingLeased(edit.rows())) {
     v1::Job& job = edit.mutable_job().job;

@@ -7,7 +7,7 @@
 //      |    without an evaluation PRUNING leads straight to PUBLISHING                                        v
 //      |                                                          SUCCEEDED <--manifest written-- PUBLISHING <-+
 //      |
-//      +--retry-- FAILED <--a task failed for good, or publishing did-- any of the five above
+//      +--retry-- FAILED <--a task failed for good, a gate is shut, or publishing did-- any of the five above
 //                 CANCELLED <--last lease ended-- CANCELLING <--cancel-- PENDING, PREPARING, PRUNING, EVALUATING
 //
 // Task:

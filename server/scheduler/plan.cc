@@ -44,7 +44,7 @@ std::vector<TaskRow> PlanTasks(absl::string_view job_id, const v1::JobSpec& spec
   add("prepare", v1::TASK_KIND_PREPARE);
   for (int32_t block = 0; block < model.blocks(); ++block) add(PruneTaskId(block), v1::TASK_KIND_PRUNE, block);
   add("passthrough", v1::TASK_KIND_PASSTHROUGH);
-  if (spec.has_evaluation()) {
+  if (!spec.evaluations().empty()) {
     add("evaluate-dense", v1::TASK_KIND_EVALUATE_DENSE);
     add("evaluate-pruned", v1::TASK_KIND_EVALUATE_PRUNED);
   }

@@ -31,6 +31,16 @@ std::optional<absl::Duration> Eta(const JobRows& rows, absl::Time now) {
   return std::max(work - (now - last_commit), absl::ZeroDuration());
 }
 
+// The entry of the text of that name, appended if there is none yet.
+v1::TextEvaluation& OfText(const std::string& name, v1::JobResult& result) {
+  for (v1::TextEvaluation& text : *result.mutable_evaluations()) {
+    if (text.name() == name) return text;
+  }
+  v1::TextEvaluation& text = *result.add_evaluations();
+  text.set_name(name);
+  return text;
+}
+
 }  // namespace
 
 v1::JobProgress ComputeProgress(const JobRows& rows, absl::Time now) {
@@ -65,9 +75,9 @@ v1::JobResult ComputeResult(const JobRows& rows) {
       result.set_zeros(result.zeros() + part.block().zeros());
       result.set_weights(result.weights() + part.block().weights());
     } else if (row.task.kind() == v1::TASK_KIND_EVALUATE_DENSE) {
-      *result.mutable_dense() = part.perplexity();
+      for (const v1::Perplexity& text : part.evaluation().texts()) *OfText(text.name(), result).mutable_dense() = text;
     } else if (row.task.kind() == v1::TASK_KIND_EVALUATE_PRUNED) {
-      *result.mutable_pruned() = part.perplexity();
+      for (const v1::Perplexity& text : part.evaluation().texts()) *OfText(text.name(), result).mutable_pruned() = text;
     }
     for (const v1::StageSeconds& stage : part.stages()) {
       auto& stages = *result.mutable_stages();

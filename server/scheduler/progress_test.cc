@@ -57,8 +57,11 @@ TEST(Result, SumsZerosWeightsAndStagesAndCarriesPerplexities) {
   EXPECT_EQ(result.zeros(), 1001);
   EXPECT_EQ(result.weights(), 2000);
   EXPECT_DOUBLE_EQ(result.sparsity(), 0.5005);
-  EXPECT_EQ(result.dense().perplexity(), 25);
-  EXPECT_EQ(result.pruned().perplexity(), 30);
+  ASSERT_EQ(result.evaluations_size(), 1);
+  EXPECT_EQ(result.evaluations(0).name(), "e");
+  EXPECT_EQ(result.evaluations(0).dense().perplexity(), 25);
+  EXPECT_EQ(result.evaluations(0).pruned().perplexity(), 30);
+  EXPECT_EQ(result.evaluations(0).pruned().kl_divergence(), 0.5);
   ASSERT_EQ(result.stages_size(), 1);
   EXPECT_EQ(result.stages(0).stage(), "train");
   EXPECT_EQ(result.stages(0).seconds(), 6 * 2);

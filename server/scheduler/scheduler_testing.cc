@@ -21,8 +21,12 @@ NewJob TestRequest(int blocks, bool evaluation, v1::Schedule schedule) {
   request.spec.set_model_uri("/models/m");
   request.spec.set_output_uri("/out/m");
   request.spec.set_sparsity(0.5);
-  request.spec.mutable_calibration()->set_uri("/data/c.txt");
-  if (evaluation) request.spec.mutable_evaluation()->set_uri("/data/e.txt");
+  request.spec.mutable_calibration()->add_uris("/data/c.txt");
+  if (evaluation) {
+    v1::EvaluationSpec& text = *request.spec.add_evaluations();
+    text.set_name("e");
+    text.add_uris("/data/e.txt");
+  }
   request.spec.mutable_method()->set_schedule(schedule);
   request.model.set_architecture("LlamaForCausalLM");
   request.model.set_blocks(blocks);
@@ -48,6 +52,7 @@ v1::TaskResult TestResult(const v1::Assignment& assignment, int variant) {
       v1::PrepareResult& prepare = *result.mutable_prepare();
       prepare.set_block_memory_bytes(kBlockMemory);
       prepare.set_evaluation_memory_bytes(kEvaluationMemory);
+      prepare.set_comparison_memory_bytes(kComparisonMemory);
       prepare.add_inputs()->set_uri("/models/m/config.json");
       break;
     }
@@ -64,8 +69,14 @@ v1::TaskResult TestResult(const v1::Assignment& assignment, int variant) {
       result.mutable_passthrough()->add_tensors("model.norm.weight");
       break;
     default:
-      result.mutable_perplexity()->set_perplexity(assignment.kind() == v1::TASK_KIND_EVALUATE_DENSE ? 25 : 30);
-      result.mutable_perplexity()->set_tokens(2550 + variant);
+      for (const v1::EvaluationSpec& text : assignment.spec().evaluations()) {
+        const bool dense = assignment.kind() == v1::TASK_KIND_EVALUATE_DENSE;
+        v1::Perplexity& measured = *result.mutable_evaluation()->add_texts();
+        measured.set_name(text.name());
+        measured.set_perplexity(dense ? 25 : 30);
+        if (!dense) measured.set_kl_divergence(0.5);
+        measured.set_tokens(2550 + variant);
+      }
   }
   return result;
 }
@@ -143,8 +154,8 @@ absl::Status TestJob::Cancel() {
   return decision.reply.status();
 }
 
-absl::Status TestJob::Retry() {
-  auto decision = OnRetry(rows, context);
+absl::Status TestJob::Retry(bool ignore_gates) {
+  auto decision = OnRetry(rows, ignore_gates, context);
   Apply(decision.changes);
   return decision.reply.status();
 }

@@ -50,6 +50,7 @@ Holder HolderOf(const TestWorker& worker, const v1::Assignment& assignment);
 // Memory needs that TestResult of a prepare task states.
 inline constexpr int64_t kBlockMemory = int64_t{4} << 30;
 inline constexpr int64_t kEvaluationMemory = int64_t{2} << 30;
+inline constexpr int64_t kComparisonMemory = int64_t{3} << 30;
 
 // A job whose rows live here: every method runs one step of the scheduler and applies its changes, checking that the
 // events are numbered without gap and that no committed task changes.
@@ -70,7 +71,7 @@ class TestJob {
   void Expire(absl::string_view task_id);
   void Restart(TestWorker& worker, absl::string_view incarnation);
   absl::Status Cancel();
-  absl::Status Retry();
+  absl::Status Retry(bool ignore_gates = false);
 
   // Leases and commits until `worker` gets nothing more; returns the ids of the tasks in the order it got them.
   std::vector<std::string> WorkOff(TestWorker& worker);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
 #include "server/testing/tiny_checkpoint.h"
 #include "storage/base/sha256.h"
 #include "storage/safetensors/safetensors.h"
@@ -56,19 +57,25 @@ void Prepare(ObjectStore& store, const v1::Assignment& assignment, v1::TaskResul
   for (const char* file : {"/config.json", "/model.safetensors", "/tokenizer.json"}) {
     AddInput(store, spec.model_uri() + file, prepare);
   }
-  AddInput(store, spec.calibration().uri(), prepare);
+  for (const std::string& uri : spec.calibration().uris()) AddInput(store, uri, prepare);
   AddFile(store, assignment, "calibration.safetensors",
           {TokenIds(spec.calibration().samples(), spec.calibration().sequence_length())}, result);
   prepare.set_calibration_sha256(Sha256Hex("calibration"));
   prepare.set_calibration_text_tokens(1000);
   prepare.set_block_memory_bytes(1 << 20);
-  if (!spec.has_evaluation()) return;
-  AddInput(store, spec.evaluation().uri(), prepare);
-  AddFile(store, assignment, "evaluation.safetensors", {TokenIds(2, spec.evaluation().sequence_length())}, result);
-  prepare.set_evaluation_sha256(Sha256Hex("evaluation"));
-  prepare.set_evaluation_text_tokens(500);
-  prepare.set_evaluation_windows(2);
   prepare.set_evaluation_memory_bytes(1 << 20);
+  prepare.set_comparison_memory_bytes(2 << 20);
+  for (int i = 0; i < spec.evaluations_size(); ++i) {
+    const v1::EvaluationSpec& text = spec.evaluations(i);
+    for (const std::string& uri : text.uris()) AddInput(store, uri, prepare);
+    AddFile(store, assignment, absl::StrFormat("evaluation-%05d.safetensors", i), {TokenIds(2, text.sequence_length())},
+            result);
+    v1::PreparedText& prepared = *prepare.add_evaluations();
+    prepared.set_name(text.name());
+    prepared.set_sha256(Sha256Hex(text.name()));
+    prepared.set_text_tokens(500);
+    prepared.set_windows(2);
+  }
 }
 
 void Prune(ObjectStore& store, const v1::Assignment& assignment, v1::TaskResult& result) {
@@ -108,12 +115,19 @@ void PassThrough(ObjectStore& store, const v1::Assignment& assignment, v1::TaskR
 }
 
 void Evaluate(const v1::Assignment& assignment, v1::TaskResult& result) {
-  v1::Perplexity& perplexity = *result.mutable_perplexity();
-  perplexity.set_perplexity(assignment.kind() == v1::TASK_KIND_EVALUATE_DENSE ? 20.0 : 25.0);
-  perplexity.set_windows(2);
-  perplexity.set_sequence_length(assignment.spec().evaluation().sequence_length());
-  perplexity.set_tokens(int64_t{2} * (perplexity.sequence_length() - 1));
-  perplexity.set_text_sha256(Sha256Hex("evaluation"));
+  const bool dense = assignment.kind() == v1::TASK_KIND_EVALUATE_DENSE;
+  result.mutable_evaluation();
+  for (const v1::EvaluationSpec& text : assignment.spec().evaluations()) {
+    v1::Perplexity& perplexity = *result.mutable_evaluation()->add_texts();
+    perplexity.set_name(text.name());
+    perplexity.set_perplexity(dense ? 20.0 : 25.0);
+    if (!dense) perplexity.set_kl_divergence(0.25);
+    perplexity.set_windows(2);
+    perplexity.set_sequence_length(text.sequence_length());
+    perplexity.set_stride(text.stride());
+    perplexity.set_tokens(int64_t{2} * (perplexity.sequence_length() - 1));
+    perplexity.set_text_sha256(Sha256Hex(text.name()));
+  }
 }
 
 }  // namespace

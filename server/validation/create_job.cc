@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +19,7 @@ namespace besa::server {
 namespace {
 
 constexpr size_t kLongestDisplayName = 200;
+constexpr size_t kLongestTextName = 60;
 constexpr int kDefaultSamples = 128;
 constexpr int kMostSamples = 1'000'000;
 constexpr int64_t kLongestDefaultSequence = 2048;
@@ -51,6 +54,13 @@ absl::Status CheckGiven(absl::string_view field, absl::string_view value, absl::
   return FieldError(field, value, what);
 }
 
+// At least one address, and none empty.
+absl::Status CheckGiven(absl::string_view field, const Uris& uris, absl::string_view what) {
+  if (uris.empty()) return FieldError(field, "", what);
+  for (const std::string& uri : uris) RETURN_IF_ERROR(CheckGiven(field, uri, what));
+  return absl::OkStatus();
+}
+
 // A count that must lie in [1, most]; 0 was replaced by its default before.
 absl::Status CheckCount(absl::string_view field, int64_t value, int64_t most, absl::string_view because) {
   if (value >= 1 && value <= most) return absl::OkStatus();
@@ -68,6 +78,54 @@ absl::Status CheckTokenizer(const storage::Checkpoint& checkpoint, absl::string_
                                  " is a text; or texts given as token ids in .safetensors"));
 }
 
+// "evaluations[2].uris".
+std::string EvaluationField(int index, absl::string_view field) {
+  return absl::StrCat("evaluations[", index, "].", field);
+}
+
+absl::Status CheckName(const std::string& name, absl::string_view field, std::set<std::string>& names) {
+  const bool fits = name.size() <= kLongestTextName && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                      return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
+                    });
+  if (!fits) {
+    return FieldError(field, name.substr(0, kLongestTextName),
+                      absl::StrCat("at most ", kLongestTextName, " letters, digits, dots, dashes and underscores"));
+  }
+  if (!names.insert(name).second) return FieldError(field, name, "a name that no other text of the job has");
+  return absl::OkStatus();
+}
+
+// A limit that a gate has, or 0 for none.
+absl::Status CheckGate(absl::string_view field, double limit) {
+  if (limit == 0 || (limit >= 1 && std::isfinite(limit))) return absl::OkStatus();
+  return FieldError(field, absl::StrCat(limit), "a number from 1 up, or 0 for no gate");
+}
+
+// Everything but its files.
+absl::Status CheckEvaluation(const v1::EvaluationSpec& text, absl::string_view field, std::set<std::string>& names) {
+  RETURN_IF_ERROR(CheckName(text.name(), absl::StrCat(field, "name"), names));
+  if (text.sequence_length() < 2) {
+    return FieldError(absl::StrCat(field, "sequence_length"), "1",
+                      "at least 2: the first token of a window is context for the second");
+  }
+  if (text.windows() < 0) {
+    return FieldError(absl::StrCat(field, "windows"), absl::StrCat(text.windows()),
+                      "a whole number above 0, or 0 for as many as the text has");
+  }
+  RETURN_IF_ERROR(
+      CheckCount(absl::StrCat(field, "stride"), text.stride(), text.sequence_length(), ", the tokens of a window"));
+  RETURN_IF_ERROR(CheckGate(absl::StrCat(field, "max_perplexity"), text.max_perplexity()));
+  return CheckGate(absl::StrCat(field, "max_ratio"), text.max_ratio());
+}
+
+// Replaces the addresses by those of the files, checked.
+absl::Status ResolveFiles(Uris& uris, int64_t sequence_length, absl::string_view field,
+                          const storage::Checkpoint& checkpoint, storage::ObjectStore& store) {
+  ASSIGN_OR_RETURN(const TextInput text, CheckTextInput(store, uris, sequence_length, field));
+  uris = {text.uris.begin(), text.uris.end()};
+  return text.token_ids ? absl::OkStatus() : CheckTokenizer(checkpoint, field);
+}
+
 absl::Status ResolveTexts(v1::JobSpec& spec, const storage::Checkpoint& checkpoint, storage::ObjectStore& store) {
   const int64_t context = checkpoint.config().max_position_embeddings;
   const std::string because = absl::StrCat(" (the model's context length is ", context, ")");
@@ -79,27 +137,21 @@ absl::Status ResolveTexts(v1::JobSpec& spec, const storage::Checkpoint& checkpoi
   }
   RETURN_IF_ERROR(CheckCount("calibration.samples", calibration.samples(), kMostSamples, ""));
   RETURN_IF_ERROR(CheckCount("calibration.sequence_length", calibration.sequence_length(), context, because));
-  ASSIGN_OR_RETURN(const TextInput text,
-                   CheckTextInput(store, calibration.uri(), calibration.sequence_length(), "calibration.uri"));
-  calibration.set_uri(text.uri);
-  if (!text.token_ids) RETURN_IF_ERROR(CheckTokenizer(checkpoint, "calibration.uri"));
+  RETURN_IF_ERROR(
+      ResolveFiles(*calibration.mutable_uris(), calibration.sequence_length(), "calibration.uris", checkpoint, store));
 
-  if (!spec.has_evaluation()) return absl::OkStatus();
-  v1::EvaluationSpec& evaluation = *spec.mutable_evaluation();
-  if (evaluation.sequence_length() == 0) evaluation.set_sequence_length(calibration.sequence_length());
-  RETURN_IF_ERROR(CheckCount("evaluation.sequence_length", evaluation.sequence_length(), context, because));
-  if (evaluation.sequence_length() < 2) {
-    return FieldError("evaluation.sequence_length", "1",
-                      "at least 2: the first token of a window is context for the second");
+  std::set<std::string> names;
+  for (int i = 0; i < spec.evaluations_size(); ++i) {
+    v1::EvaluationSpec& text = *spec.mutable_evaluations(i);
+    if (text.sequence_length() == 0) text.set_sequence_length(calibration.sequence_length());
+    if (text.stride() == 0) text.set_stride(text.sequence_length());
+    if (text.name().empty()) text.set_name(TextNameOf(text.uris(0)));
+    const std::string field = EvaluationField(i, "");
+    RETURN_IF_ERROR(CheckCount(absl::StrCat(field, "sequence_length"), text.sequence_length(), context, because));
+    RETURN_IF_ERROR(CheckEvaluation(text, field, names));
+    RETURN_IF_ERROR(
+        ResolveFiles(*text.mutable_uris(), text.sequence_length(), absl::StrCat(field, "uris"), checkpoint, store));
   }
-  if (evaluation.windows() < 0) {
-    return FieldError("evaluation.windows", absl::StrCat(evaluation.windows()),
-                      "a whole number above 0, or 0 for as many as the text has");
-  }
-  ASSIGN_OR_RETURN(const TextInput held_out,
-                   CheckTextInput(store, evaluation.uri(), evaluation.sequence_length(), "evaluation.uri"));
-  evaluation.set_uri(held_out.uri);
-  if (!held_out.token_ids) RETURN_IF_ERROR(CheckTokenizer(checkpoint, "evaluation.uri"));
   return absl::OkStatus();
 }
 
@@ -125,10 +177,10 @@ absl::StatusOr<ValidatedJob> ValidateCreateJob(const v1::CreateJobRequest& reque
 
   RETURN_IF_ERROR(CheckGiven("model_uri", spec.model_uri(), "the folder of a Hugging Face checkpoint"));
   RETURN_IF_ERROR(CheckGiven("output_uri", spec.output_uri(), "a folder that is empty or does not exist"));
-  RETURN_IF_ERROR(CheckGiven("calibration.uri", spec.calibration().uri(), "a text or token ids to calibrate on"));
-  if (spec.has_evaluation()) {
-    RETURN_IF_ERROR(CheckGiven("evaluation.uri", spec.evaluation().uri(),
-                               "a text or token ids to measure perplexity on, or no evaluation at all"));
+  RETURN_IF_ERROR(CheckGiven("calibration.uris", spec.calibration().uris(), "texts or token ids to calibrate on"));
+  for (int i = 0; i < spec.evaluations_size(); ++i) {
+    RETURN_IF_ERROR(CheckGiven(EvaluationField(i, "uris"), spec.evaluations(i).uris(),
+                               "texts or token ids to measure perplexity on, or no evaluation at all"));
   }
   RETURN_IF_ERROR(ResolveMethod(spec));
 

@@ -39,9 +39,13 @@ class CreateJobTest : public ::testing::Test {
     spec().set_model_uri((folder_ / "model").ToString());
     spec().set_output_uri((folder_ / "out").ToString());
     spec().set_sparsity(0.5);
-    spec().mutable_calibration()->set_uri((folder_ / "text.jsonl").ToString());
+    SetCalibration((folder_ / "text.jsonl").ToString());
   }
 
+  void SetCalibration(const std::string& uri) {
+    spec().mutable_calibration()->clear_uris();
+    spec().mutable_calibration()->add_uris(uri);
+  }
   v1::JobSpec& spec() { return *request_.mutable_job()->mutable_spec(); }
   std::filesystem::path model(absl::string_view file) { return folder_.path() / "model" / std::string(file); }
 
@@ -76,7 +80,7 @@ TEST_F(CreateJobTest, FillsInEveryDefault) {
   EXPECT_EQ(job->spec.method().granularity(), v1::GRANULARITY_ROW);
   EXPECT_EQ(job->spec.method().schedule(), v1::SCHEDULE_INDEPENDENT);
   EXPECT_DOUBLE_EQ(job->spec.method().prior_sigma(), 0.08);
-  EXPECT_FALSE(job->spec.has_evaluation());
+  EXPECT_EQ(job->spec.evaluations_size(), 0);
 }
 
 TEST_F(CreateJobTest, SummarisesTheModel) {
@@ -93,11 +97,15 @@ TEST_F(CreateJobTest, SummarisesTheModel) {
 
 TEST_F(CreateJobTest, AnEvaluationTakesTheCalibrationsSequenceLength) {
   spec().mutable_calibration()->set_sequence_length(32);
-  spec().mutable_evaluation()->set_uri((folder_ / "text.jsonl").ToString());
+  spec().add_evaluations()->add_uris((folder_ / "text.jsonl").ToString());
   const auto job = Validate();
   ASSERT_TRUE(job.ok()) << job.status();
-  EXPECT_EQ(job->spec.evaluation().sequence_length(), 32);
-  EXPECT_EQ(job->spec.evaluation().windows(), 0);
+  const v1::EvaluationSpec& text = job->spec.evaluations(0);
+  EXPECT_EQ(text.name(), "text") << "the file's";
+  EXPECT_EQ(text.sequence_length(), 32);
+  EXPECT_EQ(text.stride(), 32) << "windows do not overlap";
+  EXPECT_EQ(text.windows(), 0);
+  EXPECT_EQ(text.max_perplexity(), 0) << "no gate";
 }
 
 TEST_F(CreateJobTest, NormalisesAddresses) {
@@ -178,7 +186,7 @@ TEST_F(CreateJobTest, RefusesAnUnsupportedActivation) {
 
 TEST_F(CreateJobTest, NeedsATokenizerForTexts) {
   std::filesystem::remove(model("tokenizer.json"));
-  ExpectFieldError("model_uri", {"tokenizer.json", "calibration.uri"});
+  ExpectFieldError("model_uri", {"tokenizer.json", "calibration.uris"});
 }
 
 // -- output_uri
@@ -287,16 +295,43 @@ TEST_F(CreateJobTest, RefusesWindowsThatCannotBe) {
   ExpectFieldError("calibration.sequence_length", {"-3"});
   spec().mutable_calibration()->set_sequence_length(16);
 
-  auto& evaluation = *spec().mutable_evaluation();
-  ExpectFieldError("evaluation.uri", {"an empty value"});
-  evaluation.set_uri((folder_ / "text.jsonl").ToString());
+  auto& evaluation = *spec().add_evaluations();
+  ExpectFieldError("evaluations[0].uris", {"an empty value"});
+  evaluation.add_uris((folder_ / "text.jsonl").ToString());
   evaluation.set_windows(-1);
-  ExpectFieldError("evaluation.windows", {"-1"});
+  ExpectFieldError("evaluations[0].windows", {"-1"});
   evaluation.set_windows(0);
   evaluation.set_sequence_length(100);
-  ExpectFieldError("evaluation.sequence_length", {"100", "64"});
+  ExpectFieldError("evaluations[0].sequence_length", {"100", "64"});
   evaluation.set_sequence_length(1);
-  ExpectFieldError("evaluation.sequence_length", {"at least 2"});
+  ExpectFieldError("evaluations[0].sequence_length", {"at least 2"});
+  evaluation.set_sequence_length(32);
+  evaluation.set_stride(33);
+  ExpectFieldError("evaluations[0].stride", {"33", "32"});
+  evaluation.set_stride(-1);
+  ExpectFieldError("evaluations[0].stride", {"-1"});
+}
+
+TEST_F(CreateJobTest, TextsHaveNamesOfTheirOwn) {
+  spec().add_evaluations()->add_uris((folder_ / "text.jsonl").ToString());
+  spec().add_evaluations()->add_uris((folder_ / "text.jsonl").ToString());
+  ExpectFieldError("evaluations[1].name", {"text", "no other"});
+  spec().mutable_evaluations(1)->set_name("two words");
+  ExpectFieldError("evaluations[1].name", {"two words", "underscores"});
+  spec().mutable_evaluations(1)->set_name("again");
+  EXPECT_TRUE(Validate().ok()) << Validate().status();
+}
+
+TEST_F(CreateJobTest, RefusesGatesThatNoModelPasses) {
+  auto& text = *spec().add_evaluations();
+  text.add_uris((folder_ / "text.jsonl").ToString());
+  text.set_max_perplexity(0.9);
+  ExpectFieldError("evaluations[0].max_perplexity", {"0.9"});
+  text.set_max_perplexity(40);
+  text.set_max_ratio(std::nan(""));
+  ExpectFieldError("evaluations[0].max_ratio", {"nan"});
+  text.set_max_ratio(1.5);
+  EXPECT_TRUE(Validate().ok()) << Validate().status();
 }
 
 TEST_F(CreateJobTest, RefusesMethodsItDoesNotHave) {
@@ -338,23 +373,57 @@ TEST_F(CreateJobTest, RefusesNegativeConstants) {
 // -- texts
 
 TEST_F(CreateJobTest, RefusesATextThatIsNotThere) {
-  spec().mutable_calibration()->set_uri((folder_ / "none.txt").ToString());
-  ExpectFieldError("calibration.uri", {"none.txt", "exists"});
+  SetCalibration((folder_ / "none.txt").ToString());
+  ExpectFieldError("calibration.uris", {"none.txt", "exists"});
 }
 
 TEST_F(CreateJobTest, RefusesATextOfAnUnknownKind) {
-  WriteFile(folder_.path() / "text.parquet", "PAR1");
-  spec().mutable_calibration()->set_uri((folder_ / "text.parquet").ToString());
-  ExpectFieldError("calibration.uri", {"text.parquet", ".jsonl", ".zst"});
+  WriteFile(folder_.path() / "text.pdf", "%PDF");
+  SetCalibration((folder_ / "text.pdf").ToString());
+  ExpectFieldError("calibration.uris", {"text.pdf", ".jsonl", ".zst", ".parquet"});
 }
 
 TEST_F(CreateJobTest, RefusesATextThatIsObviouslyTooShort) {
   WriteFile(folder_.path() / "short.txt", "Too short.\n");
-  spec().mutable_calibration()->set_uri((folder_ / "short.txt").ToString());
-  ExpectFieldError("calibration.uri", {"short.txt", "64 tokens", "11 bytes"});
+  SetCalibration((folder_ / "short.txt").ToString());
+  ExpectFieldError("calibration.uris", {"short.txt", "64 tokens", "11 bytes"});
   WriteFile(folder_.path() / "empty.txt.gz", "");
-  spec().mutable_calibration()->set_uri((folder_ / "empty.txt.gz").ToString());
-  ExpectFieldError("calibration.uri", {"empty.txt.gz", "not empty"});
+  SetCalibration((folder_ / "empty.txt.gz").ToString());
+  ExpectFieldError("calibration.uris", {"empty.txt.gz", "not empty"});
+}
+
+TEST_F(CreateJobTest, AFolderStandsForItsFilesInOrder) {
+  std::filesystem::create_directories(folder_.path() / "texts" / "more");
+  for (const char* name : {"texts/b.jsonl", "texts/a.parquet", "texts/README.md", "texts/more/c.txt.gz"}) {
+    WriteFile(folder_.path() / name, std::string(100, 'x'));
+  }
+  SetCalibration((folder_ / "texts").ToString());
+  spec().mutable_calibration()->add_uris((folder_ / "text.jsonl").ToString());
+  spec().add_evaluations()->add_uris((folder_ / "texts").ToString());
+  const auto job = Validate();
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_THAT(
+      job->spec.calibration().uris(),
+      ::testing::ElementsAre((folder_ / "texts/a.parquet").ToString(), (folder_ / "texts/b.jsonl").ToString(),
+                             (folder_ / "texts/more/c.txt.gz").ToString(), (folder_ / "text.jsonl").ToString()));
+  EXPECT_EQ(job->spec.evaluations(0).name(), "texts");
+  EXPECT_EQ(job->spec.evaluations(0).uris_size(), 3);
+}
+
+TEST_F(CreateJobTest, RefusesAFolderWithoutTexts) {
+  std::filesystem::create_directories(folder_.path() / "texts");
+  SetCalibration((folder_ / "texts").ToString());
+  ExpectFieldError("calibration.uris", {"texts", "folder"});
+  WriteFile(folder_.path() / "texts" / "README.md", "none");
+  ExpectFieldError("calibration.uris", {"texts", "folder"});
+}
+
+TEST_F(CreateJobTest, TextsAreAsLongAsTheirFilesTogether) {
+  WriteFile(folder_.path() / "short.txt", std::string(40, 'x'));
+  SetCalibration((folder_ / "short.txt").ToString());
+  ExpectFieldError("calibration.uris", {"short.txt", "40 bytes"});
+  spec().mutable_calibration()->add_uris((folder_ / "short.txt").ToString());
+  EXPECT_TRUE(Validate().ok()) << Validate().status();
 }
 
 TEST_F(CreateJobTest, TakesTokenIdsWithoutATokenizer) {
@@ -364,7 +433,7 @@ TEST_F(CreateJobTest, TakesTokenIdsWithoutATokenizer) {
                                 .shape = {2, 64},
                                 .bytes = std::vector<std::byte>(2 * 64 * 4)};
   ASSERT_TRUE(storage::WriteSafetensors(*store_, folder_ / "ids.safetensors", {ids}, {}).ok());
-  spec().mutable_calibration()->set_uri((folder_ / "ids.safetensors").ToString());
+  SetCalibration((folder_ / "ids.safetensors").ToString());
   EXPECT_TRUE(Validate().ok()) << Validate().status();
 }
 
@@ -372,15 +441,15 @@ TEST_F(CreateJobTest, RefusesTokenIdsOfTheWrongKind) {
   const auto write = [&](const storage::HostTensor& ids) {
     ASSERT_TRUE(storage::WriteSafetensors(*store_, folder_ / "ids.safetensors", {ids}, {}).ok());
   };
-  spec().mutable_calibration()->set_uri((folder_ / "ids.safetensors").ToString());
+  SetCalibration((folder_ / "ids.safetensors").ToString());
   write({.name = "ids", .dtype = storage::DType::kI32, .shape = {1, 64}, .bytes = std::vector<std::byte>(256)});
-  ExpectFieldError("calibration.uri", {"ids.safetensors", "input_ids"});
+  ExpectFieldError("calibration.uris", {"ids.safetensors", "input_ids"});
   write({.name = "input_ids", .dtype = storage::DType::kF32, .shape = {1, 64}, .bytes = std::vector<std::byte>(256)});
-  ExpectFieldError("calibration.uri", {"F32", "I32"});
+  ExpectFieldError("calibration.uris", {"F32", "I32"});
   write({.name = "input_ids", .dtype = storage::DType::kI32, .shape = {64}, .bytes = std::vector<std::byte>(256)});
-  ExpectFieldError("calibration.uri", {"[64]", "[samples, tokens]"});
+  ExpectFieldError("calibration.uris", {"[64]", "[samples, tokens]"});
   write({.name = "input_ids", .dtype = storage::DType::kI32, .shape = {1, 8}, .bytes = std::vector<std::byte>(32)});
-  ExpectFieldError("calibration.uri", {"64 tokens", "it has 8"});
+  ExpectFieldError("calibration.uris", {"64 tokens", "it has 8"});
 }
 
 // -- names

@@ -42,7 +42,9 @@ def test_job_reports_sparsity_and_both_perplexities(pruned):
     result = job["result"]
     assert int(result["zeros"]) / int(result["weights"]) == pytest.approx(0.5, abs=1e-4)
     assert result["sparsity"] == pytest.approx(0.5, abs=1e-4)
-    dense, after = result["dense"], result["pruned"]
+    (text,) = result["evaluations"]
+    assert text["name"] == "held_out"
+    dense, after = text["dense"], text["pruned"]
     assert dense["perplexity"] < after["perplexity"] < 3 * dense["perplexity"]
     assert int(dense["tokens"]) == 20 * 63
     assert dense["text_sha256"] == after["text_sha256"]

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "storage/base/format_bytes.h"
 #include "worker/kernels/kernels.h"
+#include "worker/pruner/activation_stream.h"
 #include "worker/pruner/attention.h"
 #include "worker/pruner/block_shape.h"
 #include "worker/pruner/dense_stream.h"
@@ -119,6 +120,33 @@ void AddOverhead(const ComputePlan& compute, MemoryPlan& plan) {
   if (compute.cuda) plan.parts.push_back({"library workspaces", kCudaOverhead});
 }
 
+// An evaluation of one model, or of two side by side.
+MemoryPlan PlanModels(int models, const storage::ModelConfig& config, int64_t windows, int64_t length,
+                      const ComputePlan& compute) {
+  const Sizes sizes(config, length, compute);
+  const int64_t group = std::min(windows, EvaluationGroup(length));
+  const int64_t stream = models * group * length * sizes.H() * sizes.element();
+  const int64_t walk_tokens = std::min(group, WalkBatch(length, sizes.device())) * length;
+  const int64_t embedding_as_read = sizes.HostBytes(config.vocab_size * sizes.H());
+  const MemoryPlan walk = {.parts = {{"activations", stream},
+                                     {"weights", sizes.Weights() + sizes.LargestLinear() * sizes.element()},
+                                     {"tensor as read", sizes.HostBytes(sizes.LargestLinear())},
+                                     {"forward pass", walk_tokens * sizes.Forward()}}};
+  const MemoryPlan load_head = {
+      .parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"head as read", embedding_as_read}}};
+  // Each model's logarithms; with the last model's, its logits in float32, and before that in the model's type where it
+  // is another.
+  const int64_t logit_bytes =
+      (models + 1) * kAccumulatorBytes + (sizes.element() == kAccumulatorBytes ? 0 : sizes.element());
+  const int64_t logits =
+      std::min(group, LogitWindows(config.vocab_size, length)) * length * config.vocab_size * logit_bytes;
+  const MemoryPlan head = {.parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"logits", logits}}};
+  MemoryPlan plan = Largest({walk, load_head, head});
+  AddMask(sizes, plan);
+  AddOverhead(compute, plan);
+  return plan;
+}
+
 }  // namespace
 
 int64_t MemoryPlan::Total() const {
@@ -141,10 +169,67 @@ int64_t LogitWindows(int64_t vocab_size, int64_t length) {
   return std::max<int64_t>(1, kLogitBytes / (4 * vocab_size * length));
 }
 
+namespace {
+
+int64_t Square(int64_t n) { return n * n; }
+
+// float64 throughout, as in hessian.cc.
+int64_t Hessians(const Sizes& sizes) {
+  int64_t bytes = 0;
+  for (int group = 0; group < kGroups; ++group) bytes += 8 * Square(sizes.shape.GroupCols(Group(group)));
+  return bytes;
+}
+
+// Beyond the Hessians, while a batch's products are added to them.
+int64_t AddingToHessians(const Sizes& sizes, int64_t tokens) {
+  int64_t cols = 0;
+  for (int group = 0; group < kGroups; ++group) cols = std::max(cols, sizes.shape.GroupCols(Group(group)));
+  const bool products_in_float32 = sizes.compute.cuda && sizes.compute.compute == ComputeType::kBFloat16;
+  return products_in_float32 ? kAccumulatorBytes * Square(cols) : 8 * tokens * cols;
+}
+
+// What sorting a mask or scores of a linear takes at most, a weight: values, sorted values, int64 indices; on CUDA
+// everything twice.
+int64_t SortBytes(const Sizes& sizes) { return sizes.compute.cuda ? 32 : 16; }
+
+// Weights and order of what is done, a weight.
+constexpr int64_t kSolvedBytes = kAccumulatorBytes + 2;
+
+// In the order of sparsegpt_method.cc: what factors and updates take, with the Hessians that are still to come and what
+// is done.
+int64_t SolvingSparseGpt(const Sizes& sizes) {
+  int64_t waiting = Hessians(sizes);
+  int64_t done = 0;
+  int64_t peak = 0;
+  for (int group = kGroups - 1; group >= 0; --group) {
+    const int64_t square = 8 * Square(sizes.shape.GroupCols(Group(group)));
+    const int64_t weights = sizes.shape.GroupRows(Group(group)) * sizes.shape.GroupCols(Group(group));
+    waiting -= square;
+    const int64_t factor = 3 * square;
+    // In float64, and where they go.
+    const int64_t update = square + (8 + 1) * weights;
+    const int64_t masks = (kSolvedBytes + 1) * weights + SortBytes(sizes) * sizes.LargestLinear();
+    peak = std::max(peak, waiting + done + std::max({factor, update, masks}));
+    done += kSolvedBytes * weights;
+  }
+  return peak;
+}
+
+// What a method other than BESA takes beyond activations, reference and weights.
+std::vector<MemoryPlan::Part> Solving(const Sizes& sizes, Method method) {
+  if (method == Method::kSparseGpt) return {{"solving", SolvingSparseGpt(sizes)}};
+  return {{"order of importance", 2 * sizes.shape.TotalWeights()},
+          {"sorting", (SortBytes(sizes) + 1) * sizes.LargestLinear()}};
+}
+
+}  // namespace
+
 MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
                        const ComputePlan& compute) {
   const Sizes sizes(config, length, compute);
   const int64_t stream = samples * length * sizes.H() * sizes.element();
+  // While walking; later the dense stream is the reference.
+  const int64_t streams = TakesDenseStream(options) && TakesPrunedStream(options) ? 2 * stream : stream;
   const int64_t walk_tokens = std::min(samples, WalkBatch(length, sizes.device())) * length;
   const int64_t step_tokens = std::min(samples, options.batch_size) * length;
   const int64_t weights = sizes.shape.TotalWeights();
@@ -156,20 +241,23 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   const int64_t allocation = groups * kernels::kCandidates * 8 * (1 + Prodigy::kStatesPerParameter + 6) +
                              rows * kernels::kCandidates * kAccumulatorBytes;
 
-  const MemoryPlan embed = {.parts = {{"activations", stream},
+  const MemoryPlan embed = {.parts = {{"activations", streams},
                                       {"embeddings", sizes.Embedding()},
                                       {"block as read", block_as_read},
                                       {"embeddings as read", sizes.HostBytes(config.vocab_size * sizes.H())}}};
-  const MemoryPlan walk = {.parts = {{"activations", stream},
+  const MemoryPlan walk = {.parts = {{"activations", streams},
                                      {"weights", sizes.Weights() + sizes.LargestLinear() * sizes.element()},
                                      {"block as read", block_as_read},
                                      {"tensor as read", sizes.HostBytes(sizes.LargestLinear())},
                                      {"forward pass", walk_tokens * sizes.Forward()}}};
-  const MemoryPlan statistics = {.parts = {{"activations", stream},
-                                           {"reference", stream},
-                                           {"weights", sizes.Weights()},
-                                           {"block as read", block_as_read},
-                                           {"forward pass", walk_tokens * sizes.ForwardKept()}}};
+  MemoryPlan statistics = {.parts = {{"activations", stream},
+                                     {"reference", stream},
+                                     {"weights", sizes.Weights()},
+                                     {"block as read", block_as_read},
+                                     {"forward pass", walk_tokens * sizes.ForwardKept()}}};
+  if (options.method == Method::kSparseGpt) {
+    statistics.parts.push_back({"Hessians", Hessians(sizes) + AddingToHessians(sizes, walk_tokens)});
+  }
   const int64_t final_pass = walk_tokens * (sizes.Forward() + 3 * sizes.H() * kAccumulatorBytes);
   const MemoryPlan train = {
       .parts = {{"activations", stream},
@@ -181,7 +269,21 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
                 {"allocation", allocation},
                 {"block as read", block_as_read},
                 {"training step", std::max(step_tokens * sizes.Step(options.batch_size), final_pass)}}};
-  MemoryPlan plan = Largest({embed, walk, statistics, train});
+  MemoryPlan solve = {.parts = {{"activations", stream},
+                                {"reference", stream},
+                                {"weights", sizes.Weights()},
+                                {"block as read", block_as_read}}};
+  for (MemoryPlan::Part& part : Solving(sizes, options.method)) solve.parts.push_back(std::move(part));
+  const int64_t solved = (options.method == Method::kSparseGpt ? kSolvedBytes : 2) * weights;
+  const MemoryPlan write = {.parts = {{"activations", stream},
+                                      {"reference", stream},
+                                      {"weights", sizes.Weights()},
+                                      {"pruned weights", sizes.Weights()},
+                                      {"order of importance", solved},
+                                      {"block as read", block_as_read},
+                                      {"forward pass", final_pass}}};
+  const bool besa = options.method == Method::kBesa;
+  MemoryPlan plan = besa ? Largest({embed, walk, statistics, train}) : Largest({embed, walk, statistics, solve, write});
   AddMask(sizes, plan);
   AddOverhead(compute, plan);
   return plan;
@@ -189,26 +291,12 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
 
 MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, int64_t length,
                           const ComputePlan& compute) {
-  const Sizes sizes(config, length, compute);
-  const int64_t group = std::min(windows, EvaluationGroup(length));
-  const int64_t stream = group * length * sizes.H() * sizes.element();
-  const int64_t walk_tokens = std::min(group, WalkBatch(length, sizes.device())) * length;
-  const int64_t embedding_as_read = sizes.HostBytes(config.vocab_size * sizes.H());
-  const MemoryPlan walk = {.parts = {{"activations", stream},
-                                     {"weights", sizes.Weights() + sizes.LargestLinear() * sizes.element()},
-                                     {"tensor as read", sizes.HostBytes(sizes.LargestLinear())},
-                                     {"forward pass", walk_tokens * sizes.Forward()}}};
-  const MemoryPlan load_head = {
-      .parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"head as read", embedding_as_read}}};
-  // In float32, their logarithms, and before that in the model's type where it is another.
-  const int64_t logit_bytes = 2 * kAccumulatorBytes + (sizes.element() == kAccumulatorBytes ? 0 : sizes.element());
-  const int64_t logits =
-      std::min(group, LogitWindows(config.vocab_size, length)) * length * config.vocab_size * logit_bytes;
-  const MemoryPlan head = {.parts = {{"activations", stream}, {"head", sizes.Embedding()}, {"logits", logits}}};
-  MemoryPlan plan = Largest({walk, load_head, head});
-  AddMask(sizes, plan);
-  AddOverhead(compute, plan);
-  return plan;
+  return PlanModels(1, config, windows, length, compute);
+}
+
+MemoryPlan PlanComparison(const storage::ModelConfig& config, int64_t windows, int64_t length,
+                          const ComputePlan& compute) {
+  return PlanModels(2, config, windows, length, compute);
 }
 
 }  // namespace besa::pruner

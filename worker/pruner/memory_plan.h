@@ -36,6 +36,10 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
 MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, int64_t length,
                           const ComputePlan& compute);
 
+// The same for Engine::Compare: two models' activations, and the logarithms of both distributions.
+MemoryPlan PlanComparison(const storage::ModelConfig& config, int64_t windows, int64_t length,
+                          const ComputePlan& compute);
+
 // Windows whose activations are held at once in an evaluation: about 2^18 tokens' worth, at least one.
 int64_t EvaluationGroup(int64_t length);
 

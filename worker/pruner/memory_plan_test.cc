@@ -1,5 +1,4 @@
-// The plan against real peaks: what LibTorch's CPU allocator and the tensors as
-// read took at most.
+// The plan against real peaks: what LibTorch's CPU allocator and the tensors as read took at most.
 #include "worker/pruner/memory_plan.h"
 
 #include <c10/core/Allocator.h>
@@ -171,6 +170,11 @@ TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
     EXPECT_EQ(fresh->Perplexity(test.config, model, text, test.compute, nullptr).status(), absl::OkStatus());
   });
   expect("evaluation", PlanEvaluation(test.config, test.samples, test.length, compute), evaluation);
+
+  const int64_t comparison = PeakOf([&] {
+    EXPECT_EQ(fresh->Compare(test.config, model, model, text, test.compute, nullptr).status(), absl::OkStatus());
+  });
+  expect("comparison", PlanComparison(test.config, test.samples, test.length, compute), comparison);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -207,8 +211,7 @@ TEST(MemoryPlan, DescribesItsPartsLargestFirst) {
 }  // namespace
 }  // namespace besa::pruner
 
-// Everything else is counted where it comes from: tensors as read are in the
-// memory of std::vector.
+// Everything else is counted where it comes from: tensors as read are in the memory of std::vector.
 void* operator new(size_t bytes) {
   void* pointer = std::malloc(bytes);
   if (pointer == nullptr) throw std::bad_alloc();

@@ -1,4 +1,4 @@
-// The whole model on text, one block in memory at a time: perplexity and logits.
+// The whole model on text, one block in memory at a time: perplexity, divergence from the dense model, logits.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,5 +23,10 @@ absl::Status ForEachLogits(const storage::ModelConfig& config, const storage::Te
 absl::StatusOr<PerplexityResult> MeasurePerplexity(const storage::ModelConfig& config,
                                                    const storage::TensorSource& source, const TokenWindows& text,
                                                    const at::TensorOptions& options, StageReporter& reporter);
+
+// See Engine::Compare.
+absl::StatusOr<ComparisonResult> CompareModels(const storage::ModelConfig& config, const storage::TensorSource& dense,
+                                               const storage::TensorSource& pruned, const TokenWindows& text,
+                                               const at::TensorOptions& options, StageReporter& reporter);
 
 }  // namespace besa::pruner

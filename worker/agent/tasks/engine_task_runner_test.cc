@@ -35,12 +35,20 @@ class EngineTaskRunnerTest : public TaskTest {
     spec_.set_model_uri(At("model").ToString());
     spec_.set_sparsity(0.5);
     spec_.set_seed(7);
-    spec_.mutable_calibration()->set_uri(BESA_TEST_DATA "/golden/text.txt");
+    spec_.mutable_calibration()->add_uris(BESA_TEST_DATA "/golden/text.txt");
     spec_.mutable_calibration()->set_samples(4);
     spec_.mutable_calibration()->set_sequence_length(64);
-    spec_.mutable_evaluation()->set_uri(BESA_TEST_DATA "/golden/text.txt");
-    spec_.mutable_evaluation()->set_sequence_length(64);
-    spec_.mutable_evaluation()->set_windows(3);
+    AddEvaluation("whole", /*windows=*/3, /*stride=*/64);
+    AddEvaluation("sliding", /*windows=*/5, /*stride=*/32);
+  }
+
+  void AddEvaluation(const std::string& name, int windows, int stride) {
+    v1::EvaluationSpec& text = *spec_.add_evaluations();
+    text.set_name(name);
+    text.add_uris(BESA_TEST_DATA "/golden/text.txt");
+    text.set_sequence_length(64);
+    text.set_windows(windows);
+    text.set_stride(stride);
   }
 
   v1::Assignment Assign(v1::TaskKind kind, const std::string& task) {
@@ -106,9 +114,14 @@ TEST_F(EngineTaskRunnerTest, PrepareMakesTokensFingerprintsAndAMemoryPlan) {
   ASSERT_TRUE(result.ok()) << result.status();
   const v1::PrepareResult& prepare = result->prepare();
   EXPECT_EQ(prepare.calibration_text_tokens(), 1133);
-  EXPECT_EQ(prepare.evaluation_windows(), 3);
+  ASSERT_EQ(prepare.evaluations_size(), 2);
+  EXPECT_EQ(prepare.evaluations(0).name(), "whole");
+  EXPECT_EQ(prepare.evaluations(0).windows(), 3);
+  EXPECT_EQ(prepare.evaluations(0).text_tokens(), 1133);
+  EXPECT_EQ(prepare.evaluations(1).windows(), 5);
   EXPECT_GT(prepare.block_memory_bytes(), 0);
   EXPECT_GT(prepare.evaluation_memory_bytes(), 0);
+  EXPECT_GT(prepare.comparison_memory_bytes(), prepare.evaluation_memory_bytes());
   EXPECT_EQ(prepare.inputs_size(), 4);
   EXPECT_THAT(result->numerics(), HasSubstr("cpu"));
   CheckFiles(Assign(v1::TASK_KIND_PREPARE, "prepare"), *result);
@@ -128,8 +141,8 @@ TEST_F(EngineTaskRunnerTest, PrepareNeedsATokenizerForTextOnly) {
 TEST_F(EngineTaskRunnerTest, PrepareNamesWhatIsTooShortOrTooLong) {
   spec_.mutable_calibration()->set_sequence_length(256);
   Write("short.txt", "Only a few words.");
-  spec_.mutable_calibration()->set_uri(At("short.txt").ToString());
-  ExpectFails(Assign(v1::TASK_KIND_PREPARE, "prepare"), v1::FAILURE_REASON_INVALID_INPUT, "calibration.uri");
+  spec_.mutable_calibration()->set_uris(0, At("short.txt").ToString());
+  ExpectFails(Assign(v1::TASK_KIND_PREPARE, "prepare"), v1::FAILURE_REASON_INVALID_INPUT, "calibration.uris");
   spec_.mutable_calibration()->set_sequence_length(257);
   ExpectFails(Assign(v1::TASK_KIND_PREPARE, "prepare"), v1::FAILURE_REASON_INVALID_INPUT,
               "calibration.sequence_length: 257");
@@ -251,16 +264,35 @@ TEST_F(EngineTaskRunnerTest, EvaluatesTheModelAndWhatItBecomes) {
     *committed.mutable_files() = result->files();
   }
   const auto before = runner_.Run(Assign(v1::TASK_KIND_EVALUATE_DENSE, "evaluate-dense"), GoOn);
-  const auto after = runner_.Run(pruned, GoOn);
+  int64_t last = 0;
+  const auto after = runner_.Run(pruned, [&](const v1::TaskProgress& progress) {
+    EXPECT_GE(progress.step(), last) << "all texts are one stretch of work";
+    EXPECT_EQ(progress.steps(), 2 * (3 + 5) * kBlocks);
+    last = progress.step();
+    return true;
+  });
+  EXPECT_EQ(last, 2 * (3 + 5) * kBlocks);
   ASSERT_TRUE(before.ok()) << before.status();
   ASSERT_TRUE(after.ok()) << after.status();
-  EXPECT_EQ(before->perplexity().tokens(), 3 * 63);
-  EXPECT_EQ(before->perplexity().windows(), 3);
-  EXPECT_EQ(before->perplexity().text_sha256(), prepared_.prepare().evaluation_sha256());
-  EXPECT_GT(before->perplexity().perplexity(), 5);
-  EXPECT_LT(before->perplexity().perplexity(), 100);
-  EXPECT_GT(after->perplexity().perplexity(), before->perplexity().perplexity());
-  EXPECT_LT(after->perplexity().perplexity(), 20 * before->perplexity().perplexity());
+  ASSERT_EQ(before->evaluation().texts_size(), 2);
+  ASSERT_EQ(after->evaluation().texts_size(), 2);
+  EXPECT_EQ(before->evaluation().texts(0).tokens(), 3 * 63);
+  EXPECT_EQ(before->evaluation().texts(1).tokens(), 63 + 4 * 32);
+  EXPECT_EQ(before->evaluation().texts(1).stride(), 32);
+  for (int i = 0; i < 2; ++i) {
+    const v1::Perplexity& dense = before->evaluation().texts(i);
+    const v1::Perplexity& sparse = after->evaluation().texts(i);
+    EXPECT_EQ(dense.text_sha256(), prepared_.prepare().evaluations(i).sha256());
+    EXPECT_EQ(sparse.text_sha256(), dense.text_sha256());
+    EXPECT_EQ(sparse.tokens(), dense.tokens());
+    EXPECT_GT(dense.perplexity(), 5);
+    EXPECT_LT(dense.perplexity(), 100);
+    EXPECT_GT(sparse.perplexity(), dense.perplexity());
+    EXPECT_LT(sparse.perplexity(), 20 * dense.perplexity());
+    EXPECT_FALSE(dense.has_kl_divergence());
+    EXPECT_GT(sparse.kl_divergence(), 0.01);
+    EXPECT_LT(sparse.kl_divergence(), 3);
+  }
 
   pruned.mutable_committed_blocks()->RemoveLast();
   ExpectFails(pruned, v1::FAILURE_REASON_INTERNAL, "5 committed blocks");

@@ -1,5 +1,6 @@
-// TASK_KIND_EVALUATE_DENSE and TASK_KIND_EVALUATE_PRUNED: perplexity of the checkpoint, or of what it becomes once the
-// committed blocks take the place of its own.
+// TASK_KIND_EVALUATE_DENSE: perplexity of the checkpoint on each of the job's texts. TASK_KIND_EVALUATE_PRUNED: the
+// same of what it becomes once the committed blocks take the place of its own, and how far that diverges from the
+// checkpoint.
 #pragma once
 
 #include "absl/status/statusor.h"

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "storage/base/sha256.h"
 #include "storage/base/status_macros.h"
 #include "worker/agent/failure_reason.h"
@@ -71,6 +72,8 @@ absl::StatusOr<pruner::TokenWindows> ReadTokensOf(storage::ObjectStore& store, c
 }
 
 }  // namespace
+
+std::string EvaluationFile(int index) { return absl::StrFormat("evaluation-%05d.safetensors", index); }
 
 int64_t TensorBytesOf(int64_t file_bytes) {
   constexpr int64_t kHeaderBytes = int64_t{16} << 20;

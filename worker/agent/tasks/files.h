@@ -20,7 +20,8 @@ namespace besa::worker {
 
 // Names in a prepare attempt's folder.
 inline constexpr char kCalibrationFile[] = "calibration.safetensors";
-inline constexpr char kEvaluationFile[] = "evaluation.safetensors";
+// "evaluation-00002.safetensors": of the text of that index in the spec.
+std::string EvaluationFile(int index);
 
 // Bytes of tensors that go into one file of at most `file_bytes`: the rest is for its header.
 int64_t TensorBytesOf(int64_t file_bytes);

@@ -1,5 +1,6 @@
 #include "worker/agent/tasks/prepare_task.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,19 +67,21 @@ class TextReader {
   TextReader(storage::ObjectStore& store, const Checkpoint& checkpoint, const TaskObserver& observer)
       : store_(store), checkpoint_(checkpoint), observer_(observer) {}
 
-  absl::StatusOr<text::TokenText> Read(const std::string& name, const std::string& uri) {
-    if (text::NeedsTokenizer(uri) && !tokenizer_) {
+  // `field` is how the request calls the text's addresses.
+  absl::StatusOr<text::TokenText> Read(const std::string& field, const std::vector<std::string>& uris) {
+    const bool needs_tokenizer = std::any_of(uris.begin(), uris.end(), text::NeedsTokenizer);
+    if (needs_tokenizer && !tokenizer_) {
       ASSIGN_OR_RETURN(tokenizer_, ReadTokenizer(store_, checkpoint_.folder()));
       ASSIGN_OR_RETURN(end_of_text_, ReadEndOfText(store_, checkpoint_));
     }
     const text::TextRequest request{
-        .field = absl::StrCat(name, ".uris"),
-        .uris = {uri},
+        .field = field,
+        .uris = uris,
         .vocab_size = checkpoint_.config().vocab_size,
         .document_separator = end_of_text_,
         .progress = [this](int64_t done, int64_t total) { return observer_(MakeProgress("tokenize", done, total)); }};
     auto text = text::ReadTokenText(store_, request, tokenizer_ ? &*tokenizer_ : nullptr);
-    if (text.ok()) spdlog::info("{}: {} tokens in {}", name, text->ids.size(), uri);
+    if (text.ok()) spdlog::info("{}: {} tokens in {}", field, text->ids.size(), text::DescribeFiles(uris));
     return text;
   }
 
@@ -94,10 +97,11 @@ absl::Status PrepareCalibration(const v1::JobSpec& spec, const Uri& folder, cons
                                 const TaskEnvironment& environment, TextReader& reader, v1::TaskResult& result) {
   const v1::CalibrationSpec& calibration = spec.calibration();
   RETURN_IF_ERROR(CheckLength("calibration", calibration.sequence_length(), config));
-  ASSIGN_OR_RETURN(const auto text, reader.Read("calibration", calibration.uri()));
+  const std::vector<std::string> uris(calibration.uris().begin(), calibration.uris().end());
+  ASSIGN_OR_RETURN(const auto text, reader.Read("calibration.uris", uris));
   ASSIGN_OR_RETURN(const auto windows, text::DrawWindows(text,
                                                          {.name = "calibration",
-                                                          .files = calibration.uri(),
+                                                          .files = text::DescribeFiles(uris),
                                                           .count = calibration.samples(),
                                                           .length = calibration.sequence_length()},
                                                          spec.seed()));
@@ -110,21 +114,30 @@ absl::Status PrepareCalibration(const v1::JobSpec& spec, const Uri& folder, cons
   return absl::OkStatus();
 }
 
-absl::Status PrepareEvaluation(const v1::JobSpec& spec, const Uri& folder, const ModelConfig& config,
+absl::Status PrepareEvaluation(const v1::JobSpec& spec, int index, const Uri& folder, const ModelConfig& config,
                                const TaskEnvironment& environment, TextReader& reader, v1::TaskResult& result) {
-  const v1::EvaluationSpec& evaluation = spec.evaluation();
-  RETURN_IF_ERROR(CheckLength("evaluation", evaluation.sequence_length(), config));
-  ASSIGN_OR_RETURN(const auto text, reader.Read("evaluation", evaluation.uri()));
-  ASSIGN_OR_RETURN(const auto windows, text::FirstWindows(text, {.name = "evaluation",
-                                                                 .files = evaluation.uri(),
+  const v1::EvaluationSpec& evaluation = spec.evaluations(index);
+  const std::string name = absl::StrCat("evaluations[", index, "]");
+  RETURN_IF_ERROR(CheckLength(name, evaluation.sequence_length(), config));
+  const std::vector<std::string> uris(evaluation.uris().begin(), evaluation.uris().end());
+  ASSIGN_OR_RETURN(const auto text, reader.Read(absl::StrCat(name, ".uris"), uris));
+  ASSIGN_OR_RETURN(const auto windows, text::FirstWindows(text, {.name = name,
+                                                                 .files = text::DescribeFiles(uris),
                                                                  .count = evaluation.windows(),
-                                                                 .length = evaluation.sequence_length()}));
-  RETURN_IF_ERROR(WriteTokens(environment.store, folder, kEvaluationFile, windows, result));
+                                                                 .length = evaluation.sequence_length(),
+                                                                 .stride = evaluation.stride()}));
+  RETURN_IF_ERROR(WriteTokens(environment.store, folder, EvaluationFile(index), windows, result));
   v1::PrepareResult& prepare = *result.mutable_prepare();
-  prepare.set_evaluation_sha256(text::IdsSha256(windows.ids));
-  prepare.set_evaluation_text_tokens(static_cast<int64_t>(text.ids.size()));
-  prepare.set_evaluation_windows(static_cast<int32_t>(windows.count));
-  prepare.set_evaluation_memory_bytes(environment.engine.EvaluationMemory(config, windows.length, ComputeTypeOf(spec)));
+  v1::PreparedText& prepared = *prepare.add_evaluations();
+  prepared.set_name(evaluation.name());
+  prepared.set_sha256(text::IdsSha256(windows.ids));
+  prepared.set_text_tokens(static_cast<int64_t>(text.ids.size()));
+  prepared.set_windows(static_cast<int32_t>(windows.count));
+  const auto compute = ComputeTypeOf(spec);
+  prepare.set_evaluation_memory_bytes(std::max(prepare.evaluation_memory_bytes(),
+                                               environment.engine.EvaluationMemory(config, windows.length, compute)));
+  prepare.set_comparison_memory_bytes(std::max(prepare.comparison_memory_bytes(),
+                                               environment.engine.ComparisonMemory(config, windows.length, compute)));
   return absl::OkStatus();
 }
 
@@ -140,15 +153,17 @@ absl::StatusOr<v1::TaskResult> RunPrepare(const v1::Assignment& assignment, cons
   const StageTimer timer(environment.clock, "prepare");
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(environment.store, model));
   // Before the texts are read, so that a text that changes while it is read is noticed by the next task.
-  std::vector<std::string> texts{spec.calibration().uri()};
-  if (spec.has_evaluation()) texts.push_back(spec.evaluation().uri());
+  std::vector<std::string> texts(spec.calibration().uris().begin(), spec.calibration().uris().end());
+  for (const v1::EvaluationSpec& text : spec.evaluations()) {
+    texts.insert(texts.end(), text.uris().begin(), text.uris().end());
+  }
   ASSIGN_OR_RETURN(*result.mutable_prepare()->mutable_inputs(),
                    FingerprintInputs(environment.store, checkpoint, texts));
 
   TextReader reader(environment.store, checkpoint, observer);
   RETURN_IF_ERROR(PrepareCalibration(spec, folder, checkpoint.config(), environment, reader, result));
-  if (spec.has_evaluation()) {
-    RETURN_IF_ERROR(PrepareEvaluation(spec, folder, checkpoint.config(), environment, reader, result));
+  for (int i = 0; i < spec.evaluations_size(); ++i) {
+    RETURN_IF_ERROR(PrepareEvaluation(spec, i, folder, checkpoint.config(), environment, reader, result));
   }
   timer.Stop(result);
   return result;
