@@ -28,13 +28,14 @@ class EngineOnCuda : public testing::TestWithParam<ComputeType> {
     if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
   }
 
-  absl::StatusOr<BlockPruning> Prune(Engine& engine, int64_t block) const {
+  absl::StatusOr<BlockPruning> Prune(Engine& engine, int64_t block, const BesaOptions& options = {}) const {
     return engine.Prune({.config = &checkpoint_.config(),
                          .dense = &checkpoint_,
                          .block_tensors = checkpoint_.BlockTensors(block),
                          .stream_key = "text",
                          .calibration = &text_,
                          .block = block,
+                         .options = options,
                          .compute = GetParam()},
                         nullptr);
   }
@@ -71,15 +72,37 @@ TEST_P(EngineOnCuda, PrunesAndMeasuresAsTheCpuDoes) {
 }
 
 TEST_P(EngineOnCuda, StaysWithinItsMemoryPlan) {
-  const auto engine = Engine::Create({.device = "cuda:0"}).value();
-  c10::cuda::CUDACachingAllocator::resetPeakStats(0);
-  ASSERT_TRUE(Prune(*engine, 1).ok());
-  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(0);
-  const int64_t peak = stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
-  const int64_t planned = engine->BlockMemory(checkpoint_.config(), text_.windows, text_.length, {}, GetParam());
-  std::printf("planned %.1f MiB, took %.1f MiB\n", static_cast<double>(planned) / 1048576.0,
-              static_cast<double>(peak) / 1048576.0);
-  EXPECT_LE(peak, planned);
+  for (const Method method : {Method::kBesa, Method::kMagnitude, Method::kWanda, Method::kSparseGpt}) {
+    const auto engine = Engine::Create({.device = "cuda:0"}).value();
+    c10::cuda::CUDACachingAllocator::resetPeakStats(0);
+    ASSERT_TRUE(Prune(*engine, 1, {.method = method}).ok());
+    const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(0);
+    const int64_t peak = stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
+    const int64_t planned =
+        engine->BlockMemory(checkpoint_.config(), text_.windows, text_.length, {.method = method}, GetParam());
+    std::printf("planned %.1f MiB, took %.1f MiB\n", static_cast<double>(planned) / 1048576.0,
+                static_cast<double>(peak) / 1048576.0);
+    EXPECT_LE(peak, planned);
+  }
+}
+
+TEST_P(EngineOnCuda, BaselinesRepeatAndDoAsTheCpuDoes) {
+  const std::vector<BesaOptions> all = {{.method = Method::kMagnitude},
+                                        {.method = Method::kWanda},
+                                        {.method = Method::kSparseGpt},
+                                        {.method = Method::kMagnitude, .pattern = {.kept = 2, .of = 4}},
+                                        {.method = Method::kWanda, .pattern = {.kept = 2, .of = 4}},
+                                        {.method = Method::kSparseGpt, .pattern = {.kept = 2, .of = 4}}};
+  const auto gpu = Engine::Create({.device = "cuda:0"}).value();
+  const auto cpu = Engine::Create({.device = "cpu", .threads = 1}).value();
+  for (const BesaOptions& options : all) {
+    const BlockPruning first = Prune(*gpu, 2, options).value();
+    const BlockPruning second = Prune(*gpu, 2, options).value();
+    for (size_t i = 0; i < first.tensors.size(); ++i) {
+      EXPECT_EQ(second.tensors[i].bytes, first.tensors[i].bytes) << first.tensors[i].name;
+    }
+    EXPECT_NEAR(first.final_loss / Prune(*cpu, 2, options)->final_loss, 1.0, 0.03);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, EngineOnCuda, testing::Values(ComputeType::kFloat32, ComputeType::kBFloat16));

@@ -218,8 +218,9 @@ int64_t SolvingSparseGpt(const Sizes& sizes) {
 // What a method other than BESA takes beyond activations, reference and weights.
 std::vector<MemoryPlan::Part> Solving(const Sizes& sizes, Method method) {
   if (method == Method::kSparseGpt) return {{"solving", SolvingSparseGpt(sizes)}};
-  return {{"order of importance", 2 * sizes.shape.TotalWeights()},
-          {"sorting", (SortBytes(sizes) + 1) * sizes.LargestLinear()}};
+  // A whole linear as one row takes a second copy of the indices.
+  const int64_t sort = method == Method::kMagnitude ? SortBytes(sizes) + 8 : SortBytes(sizes);
+  return {{"order of importance", 2 * sizes.shape.TotalWeights()}, {"sorting", (sort + 1) * sizes.LargestLinear()}};
 }
 
 }  // namespace

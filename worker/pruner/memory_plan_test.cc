@@ -180,6 +180,21 @@ TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
 INSTANTIATE_TEST_SUITE_P(
     Shapes, MemoryPlanTest,
     testing::Values(
+        // Methods that sort and solve.
+        Case{"magnitude", Config(1024, 2816, 16, 4, 1000), 8, 32, {.method = Method::kMagnitude}},
+        Case{"wanda", Config(1024, 2816, 16, 4, 1000), 8, 32, {.method = Method::kWanda}},
+        Case{"wanda pattern",
+             Config(1024, 2816, 16, 4, 1000),
+             8,
+             32,
+             {.method = Method::kWanda, .pattern = {.kept = 2, .of = 4}}},
+        Case{"sparsegpt", Config(1024, 2816, 16, 4, 1000), 8, 32, {.method = Method::kSparseGpt}},
+        Case{"sparsegpt in bfloat16",
+             Config(256, 2816, 4, 2, 500),
+             32,
+             256,
+             {.method = Method::kSparseGpt},
+             ComputeType::kBFloat16},
         // Weights dominate.
         Case{"wide", Config(1024, 2816, 16, 4, 1000), 8, 32, {.batch_size = 1, .epochs = 1}},
         // Activations do.
