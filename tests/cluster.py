@@ -130,15 +130,15 @@ class Cluster:
 
         self.address = wait_until(listening, 20, "the coordinator to listen").group(1)
 
-    def start_worker(self, name: str, *extra: str) -> subprocess.Popen:
+    def start_worker(self, name: str, *extra: str, device: str = "cpu", threads: int = 1) -> subprocess.Popen:
         self.workers[name] = self._spawn(
             name,
             [
                 str(BUILD / "worker" / "besa-worker"),
                 *("--coordinator", self.address),
                 *("--name", name),
-                *("--device", "cpu"),
-                *("--threads", "1"),
+                *("--device", device),
+                *("--threads", str(threads)),
                 *self._prefixes(),
                 *extra,
             ],

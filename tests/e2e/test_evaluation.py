@@ -6,6 +6,7 @@ import lzma
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from cluster import CALIBRATION, HELD_OUT, committed_once, deterministic_files
 
 TEXTS = (

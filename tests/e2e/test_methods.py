@@ -4,9 +4,10 @@ import json
 
 import pytest
 import torch
-from cluster import HELD_OUT, MODEL
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from cluster import HELD_OUT, MODEL
 
 BASELINES = ["magnitude", "wanda", "sparsegpt"]
 BLOCKS = 6

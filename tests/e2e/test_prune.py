@@ -6,8 +6,9 @@ import uuid
 
 import numpy as np
 import pytest
-from cluster import CALIBRATION, HELD_OUT, MODEL, committed_once, deterministic_files
 from safetensors import safe_open
+
+from cluster import CALIBRATION, HELD_OUT, MODEL, committed_once, deterministic_files
 
 LINEARS = [
     "self_attn.q_proj",
