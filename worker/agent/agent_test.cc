@@ -272,6 +272,29 @@ TEST_F(AgentTest, DrainingHandsTheTaskBackAndEndsWell) {
   EXPECT_EQ(coordinator_.leases().size(), 1u);
 }
 
+TEST_F(AgentTest, ACommitSaysWhetherTheWorkerIsLeaving) {
+  std::latch running(1);
+  std::latch may_end(1);
+  runner_.body = [&](const v1::Assignment& assignment, const TaskObserver&) -> absl::StatusOr<v1::TaskResult> {
+    if (assignment.block() == 1) {
+      running.count_down();
+      may_end.wait();
+    }
+    return ResultOf(assignment);
+  };
+  coordinator_.Offer(BlockOf(0));
+  coordinator_.Offer(BlockOf(1));
+  StartAgent();
+  running.wait();
+  agent_->Drain();
+  may_end.count_down();  // too far to be stopped
+  EXPECT_TRUE(Finish().ok());
+  const auto commits = coordinator_.commits();
+  ASSERT_EQ(commits.size(), 2u);
+  EXPECT_FALSE(commits[0].leaving());
+  EXPECT_TRUE(commits[1].leaving());
+}
+
 TEST_F(AgentTest, DrainingInterruptsTheWaitForWork) {
   StartAgent();
   ASSERT_TRUE(Until([&] { return coordinator_.leases().size() == 1; }));

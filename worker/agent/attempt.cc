@@ -26,8 +26,9 @@ AttemptEnd Fail(const v1::Lease& lease, v1::FailureReason reason, const std::str
 }
 
 AttemptEnd Commit(const v1::Lease& lease, const v1::TaskResult& result, const AttemptContext& context) {
-  const absl::Status committed =
-      CallUntilAnswered("commit", [&] { return context.client.Commit(lease, result); }, context.patience);
+  const std::stop_token& drain = context.patience.drain;
+  const absl::Status committed = CallUntilAnswered(
+      "commit", [&] { return context.client.Commit(lease, result, drain.stop_requested()); }, context.patience);
   if (committed.ok()) {
     spdlog::info("committed");
     return AttemptEnd::kCommitted;

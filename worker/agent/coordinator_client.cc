@@ -138,10 +138,11 @@ absl::StatusOr<bool> CoordinatorClient::Heartbeat(const v1::Lease& lease, const 
   return response.cancel();
 }
 
-absl::Status CoordinatorClient::Commit(const v1::Lease& lease, const v1::TaskResult& result) {
+absl::Status CoordinatorClient::Commit(const v1::Lease& lease, const v1::TaskResult& result, bool leaving) {
   auto request = NewRequest<v1::CommitTaskRequest>();
   *request.mutable_lease() = lease;
   *request.mutable_result() = result;
+  request.set_leaving(leaving);
   v1::CommitTaskResponse response;
   return Call(&Stub::CommitTask, request, response, kCommitTimeout, {});
 }

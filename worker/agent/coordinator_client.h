@@ -44,7 +44,8 @@ class CoordinatorClient {
                                                       const std::optional<v1::Cursor>& cursor, std::stop_token stop);
   // Whether the attempt shall stop because its job was cancelled.
   absl::StatusOr<bool> Heartbeat(const v1::Lease& lease, const v1::TaskProgress& progress, std::stop_token stop);
-  absl::Status Commit(const v1::Lease& lease, const v1::TaskResult& result);
+  // `leaving`: no more work will be asked for.
+  absl::Status Commit(const v1::Lease& lease, const v1::TaskResult& result, bool leaving);
   absl::Status Fail(const v1::Lease& lease, v1::FailureReason reason, const std::string& message,
                     const std::vector<std::string>& log_tail);
 

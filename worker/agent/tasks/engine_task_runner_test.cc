@@ -187,6 +187,55 @@ TEST_F(EngineTaskRunnerTest, PruneZeroesExactlyHalfOfABlock) {
   EXPECT_EQ(allocation->tensors.at("model.layers.2.mlp.up_proj.rate").shape, std::vector<int64_t>{512});
 }
 
+// What the coordinator tells of a block that was committed.
+void AddCommitted(const v1::Assignment& prune, const v1::TaskResult& result, v1::Assignment& assignment) {
+  v1::CommittedBlock& committed = *assignment.add_committed_blocks();
+  committed.set_block(prune.block());
+  committed.set_attempt_uri(prune.attempt_uri());
+  *committed.mutable_files() = result.files();
+}
+
+TEST_F(EngineTaskRunnerTest, ASequentialJobGoesOnFromTheCommittedFilesWhoeverWroteThem) {
+  ASSERT_TRUE(Prepare().ok());
+  spec_.mutable_method()->set_schedule(v1::SCHEDULE_SEQUENTIAL);
+  const v1::Assignment first = PruneOf(0);
+  const auto committed = runner_.Run(first, GoOn);
+  ASSERT_TRUE(committed.ok()) << committed.status();
+  v1::Assignment second = PruneOf(1);
+  AddCommitted(first, *committed, second);
+  const auto by_author = runner_.Run(second, GoOn);
+  ASSERT_TRUE(by_author.ok()) << by_author.status();
+  EXPECT_EQ(runner_.cursor()->block(), 1) << "block 1 is not committed yet";
+
+  const auto engine = *pruner::Engine::Create({.device = "cpu", .threads = 1});
+  EngineTaskRunner other({.store = *store_, .engine = *engine, .clock = Clock::Real()});
+  second.set_attempt_uri(At("jobs/a/prune-00001/2").ToString());
+  const auto by_another = other.Run(second, GoOn);
+  ASSERT_TRUE(by_another.ok()) << by_another.status();
+  ASSERT_EQ(by_another->files_size(), by_author->files_size());
+  for (int i = 0; i < by_author->files_size(); ++i) {
+    EXPECT_EQ(by_another->files(i).sha256(), by_author->files(i).sha256());
+  }
+
+  spec_.mutable_method()->set_schedule(v1::SCHEDULE_INDEPENDENT);
+  const auto independent = runner_.Run(PruneOf(1), GoOn);
+  ASSERT_TRUE(independent.ok()) << independent.status();
+  EXPECT_NE(independent->files(0).sha256(), by_author->files(0).sha256());
+}
+
+TEST_F(EngineTaskRunnerTest, ASequentialBlockNeedsTheFilesOfAllBlocksBefore) {
+  ASSERT_TRUE(Prepare().ok());
+  spec_.mutable_method()->set_schedule(v1::SCHEDULE_SEQUENTIAL);
+  v1::Assignment second = PruneOf(1);
+  ExpectFails(second, v1::FAILURE_REASON_INTERNAL, "0 committed blocks, not 1");
+  const v1::Assignment first = PruneOf(0);
+  AddCommitted(first, *runner_.Run(first, GoOn), second);
+  std::filesystem::remove(folder_ + "/jobs/a/prune-00000/1/shard-00000.safetensors");
+  ExpectFails(second, v1::FAILURE_REASON_STORAGE, "shard-00000.safetensors");
+  second.mutable_committed_blocks(0)->set_block(3);
+  ExpectFails(second, v1::FAILURE_REASON_INTERNAL, "committed block 0 is block 3");
+}
+
 TEST_F(EngineTaskRunnerTest, ASecondAttemptWritesTheSameBytes) {
   ASSERT_TRUE(Prepare().ok());
   const auto first = runner_.Run(PruneOf(1), GoOn);
@@ -258,10 +307,7 @@ TEST_F(EngineTaskRunnerTest, EvaluatesTheModelAndWhatItBecomes) {
     const v1::Assignment prune = PruneOf(block);
     const auto result = runner_.Run(prune, GoOn);
     ASSERT_TRUE(result.ok()) << result.status();
-    v1::CommittedBlock& committed = *pruned.add_committed_blocks();
-    committed.set_block(block);
-    committed.set_attempt_uri(prune.attempt_uri());
-    *committed.mutable_files() = result->files();
+    AddCommitted(prune, *result, pruned);
   }
   const auto before = runner_.Run(Assign(v1::TASK_KIND_EVALUATE_DENSE, "evaluate-dense"), GoOn);
   int64_t last = 0;

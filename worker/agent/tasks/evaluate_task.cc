@@ -5,12 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/status_macros.h"
 #include "storage/checkpoint/checkpoint.h"
-#include "worker/agent/failure_reason.h"
+#include "worker/agent/tasks/committed_blocks.h"
 #include "worker/agent/tasks/files.h"
 #include "worker/agent/tasks/fingerprint.h"
 #include "worker/agent/tasks/job_options.h"
@@ -24,33 +22,6 @@ namespace {
 using storage::Checkpoint;
 using storage::OverlaySource;
 using storage::Uri;
-
-// Weight files of the committed blocks.
-absl::StatusOr<std::vector<Uri>> CommittedShards(const v1::Assignment& assignment) {
-  std::vector<Uri> shards;
-  for (const v1::CommittedBlock& block : assignment.committed_blocks()) {
-    ASSIGN_OR_RETURN(const Uri folder, Uri::Parse(block.attempt_uri(), "attempt_uri"));
-    for (const v1::File& file : block.files()) {
-      if (!absl::StartsWith(file.path(), "shard-")) continue;
-      ASSIGN_OR_RETURN(Uri shard, folder.JoinUntrusted(file.path(), "committed_blocks.files.path"));
-      shards.push_back(std::move(shard));
-    }
-  }
-  return shards;
-}
-
-absl::StatusOr<OverlaySource> OpenPruned(storage::ObjectStore& store, const Checkpoint& checkpoint,
-                                         const v1::Assignment& assignment) {
-  const int64_t blocks = checkpoint.config().num_hidden_layers;
-  if (assignment.committed_blocks_size() != blocks) {
-    return absl::InternalError(absl::StrCat("the assignment has ", assignment.committed_blocks_size(),
-                                            " committed blocks, the model ", blocks));
-  }
-  ASSIGN_OR_RETURN(const std::vector<Uri> shards, CommittedShards(assignment));
-  auto overlay = OverlaySource::Open(store, checkpoint, shards);
-  if (!overlay.ok()) return StorageFailure(overlay.status());
-  return overlay;
-}
 
 // The texts as one stretch of work.
 class Texts {
@@ -131,7 +102,7 @@ absl::StatusOr<v1::TaskResult> RunEvaluate(const v1::Assignment& assignment, con
   ASSIGN_OR_RETURN(const Texts texts, Texts::Read(store, assignment));
   std::optional<OverlaySource> pruned;
   if (assignment.kind() == v1::TASK_KIND_EVALUATE_PRUNED) {
-    ASSIGN_OR_RETURN(pruned, OpenPruned(store, checkpoint, assignment));
+    ASSIGN_OR_RETURN(pruned, OpenCommitted(store, checkpoint, assignment, checkpoint.config().num_hidden_layers));
   }
   v1::TaskResult result;
   result.mutable_evaluation();

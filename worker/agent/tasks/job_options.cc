@@ -23,6 +23,13 @@ pruner::Method MethodOf(v1::Method method) {
   }
 }
 
+// Baselines compare with nothing while they prune: for their final loss the dense block on their own inputs will do.
+pruner::Reference ReferenceOf(const v1::MethodSpec& method) {
+  const bool pruned =
+      method.reference() == v1::REFERENCE_PRUNED_STREAM || MethodOf(method.method()) != pruner::Method::kBesa;
+  return pruned ? pruner::Reference::kPrunedStream : pruner::Reference::kDenseStream;
+}
+
 // "2:4", which the service has checked.
 pruner::Pattern PatternOf(const std::string& text) {
   const std::vector<std::string> parts = absl::StrSplit(text, ':');
@@ -41,6 +48,9 @@ pruner::BesaOptions BesaOptionsOf(const v1::JobSpec& spec) {
       .method = MethodOf(method.method()),
       .sparsity = spec.sparsity(),
       .pattern = PatternOf(method.pattern()),
+      .schedule =
+          method.schedule() == v1::SCHEDULE_SEQUENTIAL ? pruner::Schedule::kSequential : pruner::Schedule::kIndependent,
+      .reference = ReferenceOf(method),
       .preset = method.preset() == v1::PRESET_PAPER ? pruner::Preset::kPaper : pruner::Preset::kDefault,
       .granularity =
           method.granularity() == v1::GRANULARITY_LAYER ? pruner::Granularity::kLayer : pruner::Granularity::kRow,

@@ -53,6 +53,22 @@ TEST(JobOptionsTest, AnEmptySpecIsTheDefault) {
   EXPECT_EQ(ComputeTypeOf({}), std::nullopt);
 }
 
+TEST(JobOptionsTest, ScheduleAndReferenceArrive) {
+  v1::JobSpec spec;
+  EXPECT_EQ(BesaOptionsOf(spec).schedule, pruner::Schedule::kIndependent);
+  v1::MethodSpec& method = *spec.mutable_method();
+  method.set_schedule(v1::SCHEDULE_SEQUENTIAL);
+  method.set_reference(v1::REFERENCE_DENSE_STREAM);
+  EXPECT_EQ(BesaOptionsOf(spec).schedule, pruner::Schedule::kSequential);
+  EXPECT_EQ(BesaOptionsOf(spec).reference, pruner::Reference::kDenseStream);
+  method.set_reference(v1::REFERENCE_PRUNED_STREAM);
+  EXPECT_EQ(BesaOptionsOf(spec).reference, pruner::Reference::kPrunedStream);
+  // What a baseline does not need is not made.
+  method.set_method(v1::METHOD_WANDA);
+  method.clear_reference();
+  EXPECT_EQ(BesaOptionsOf(spec).reference, pruner::Reference::kPrunedStream);
+}
+
 TEST(JobOptionsTest, ComputeTypeIsPassedOn) {
   v1::JobSpec spec;
   spec.mutable_method()->set_compute_type(v1::COMPUTE_TYPE_BFLOAT16);

@@ -11,6 +11,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/checkpoint/checkpoint.h"
 #include "storage/checkpoint/shard_plan.h"
+#include "worker/agent/tasks/committed_blocks.h"
 #include "worker/agent/tasks/files.h"
 #include "worker/agent/tasks/fingerprint.h"
 #include "worker/agent/tasks/job_options.h"
@@ -23,6 +24,7 @@ namespace {
 using storage::Checkpoint;
 using storage::DType;
 using storage::HostTensor;
+using storage::OverlaySource;
 using storage::Uri;
 
 // "jobs/{job} <tokens_uri>": activations are those of this job's model and of these very token ids. A job's inputs
@@ -112,6 +114,12 @@ absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const 
   request.calibration = &calibration;
   request.block = assignment.block();
   request.options = BesaOptionsOf(spec);
+  std::optional<OverlaySource> pruned;
+  if (request.options.schedule == pruner::Schedule::kSequential) {
+    ASSIGN_OR_RETURN(pruned, OpenCommitted(store, checkpoint, assignment, assignment.block()));
+    request.pruned = &*pruned;
+    request.committed = CommittedIdentities(assignment);
+  }
   request.compute = ComputeTypeOf(spec);
   ASSIGN_OR_RETURN(pruner::BlockPruning pruning, environment.engine.Prune(request, EngineObserver(observer)));
 
