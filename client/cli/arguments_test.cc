@@ -84,7 +84,9 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
                               "--granularity",
                               "layer",
                               "--schedule",
-                              "independent",
+                              "sequential",
+                              "--reference",
+                              "pruned-stream",
                               "--compute",
                               "bfloat16",
                               "--batch-size",
@@ -114,7 +116,8 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
   EXPECT_EQ(spec.method().method(), v1::METHOD_BESA);
   EXPECT_EQ(spec.method().preset(), v1::PRESET_PAPER);
   EXPECT_EQ(spec.method().granularity(), v1::GRANULARITY_LAYER);
-  EXPECT_EQ(spec.method().schedule(), v1::SCHEDULE_INDEPENDENT);
+  EXPECT_EQ(spec.method().schedule(), v1::SCHEDULE_SEQUENTIAL);
+  EXPECT_EQ(spec.method().reference(), v1::REFERENCE_PRUNED_STREAM);
   EXPECT_EQ(spec.method().compute_type(), v1::COMPUTE_TYPE_BFLOAT16);
   EXPECT_EQ(spec.method().batch_size(), 2);
   EXPECT_EQ(spec.method().epochs(), 3);

@@ -50,6 +50,7 @@ void AddSpec(const v1::JobSpec& spec, Facts& facts) {
   add("preset", Choice(method.preset()));
   add("granularity", Choice(method.granularity()));
   add("schedule", Choice(method.schedule()));
+  if (method.schedule() == v1::SCHEDULE_SEQUENTIAL) add("reference", Choice(method.reference()));
   add("compute", Choice(method.compute_type()));
   add("batch", Number(method.batch_size()));
   add("epochs", Number(method.epochs()));

@@ -149,6 +149,8 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
   AddEnum<v1::Preset>(command, "--preset", flags.preset, "Set of BESA's constants [default]");
   AddEnum<v1::Granularity>(command, "--granularity", flags.granularity, "What one learned rate covers [row]");
   AddEnum<v1::Schedule>(command, "--schedule", flags.schedule, "Activations a block is trained on [independent]");
+  AddEnum<v1::Reference>(command, "--reference", flags.reference,
+                         "What a block's output is compared with [by preset and schedule]");
   AddEnum<v1::ComputeType>(command, "--compute", flags.compute, "Arithmetic [float32 on a CPU, bfloat16 on a GPU]");
   command.add_option("--batch-size", flags.batch_size, "Samples a step [by preset]");
   command.add_option("--epochs", flags.epochs, "Passes over the samples [1]");
@@ -181,6 +183,7 @@ absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, a
   method.set_preset(FromFlag<v1::Preset>(flags.preset));
   method.set_granularity(FromFlag<v1::Granularity>(flags.granularity));
   method.set_schedule(FromFlag<v1::Schedule>(flags.schedule));
+  method.set_reference(FromFlag<v1::Reference>(flags.reference));
   method.set_compute_type(FromFlag<v1::ComputeType>(flags.compute));
   method.set_batch_size(flags.batch_size);
   method.set_epochs(flags.epochs);

@@ -334,6 +334,32 @@ TEST_F(CreateJobTest, RefusesGatesThatNoModelPasses) {
   EXPECT_TRUE(Validate().ok()) << Validate().status();
 }
 
+TEST_F(CreateJobTest, TheReferenceIsTheSchedulesAndThePresets) {
+  const auto resolved = [&](v1::Schedule schedule, v1::Preset preset, v1::Granularity granularity) {
+    auto& method = *spec().mutable_method();
+    method.set_schedule(schedule);
+    method.set_preset(preset);
+    method.set_granularity(granularity);
+    const auto job = Validate();
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.ok() ? job->spec.method().reference() : v1::REFERENCE_UNSPECIFIED;
+  };
+  EXPECT_EQ(resolved(v1::SCHEDULE_SEQUENTIAL, v1::PRESET_DEFAULT, v1::GRANULARITY_ROW), v1::REFERENCE_DENSE_STREAM);
+  EXPECT_EQ(resolved(v1::SCHEDULE_SEQUENTIAL, v1::PRESET_PAPER, v1::GRANULARITY_ROW), v1::REFERENCE_PRUNED_STREAM);
+  EXPECT_EQ(resolved(v1::SCHEDULE_SEQUENTIAL, v1::PRESET_PAPER, v1::GRANULARITY_LAYER), v1::REFERENCE_DENSE_STREAM);
+  EXPECT_EQ(resolved(v1::SCHEDULE_INDEPENDENT, v1::PRESET_PAPER, v1::GRANULARITY_ROW), v1::REFERENCE_DENSE_STREAM);
+}
+
+TEST_F(CreateJobTest, TheReferenceMayBeChosenInTheSequentialSchedule) {
+  auto& method = *spec().mutable_method();
+  method.set_reference(v1::REFERENCE_PRUNED_STREAM);
+  ExpectFieldError("method.reference", {"REFERENCE_PRUNED_STREAM", "SCHEDULE_SEQUENTIAL has"});
+  method.set_schedule(v1::SCHEDULE_SEQUENTIAL);
+  EXPECT_EQ(Validate()->spec.method().reference(), v1::REFERENCE_PRUNED_STREAM);
+  method.set_method(v1::METHOD_WANDA);
+  ExpectFieldError("method.reference", {"METHOD_BESA"});
+}
+
 TEST_F(CreateJobTest, RefusesMethodsItDoesNotHave) {
   auto& method = *spec().mutable_method();
   method.set_method(static_cast<v1::Method>(7));
@@ -345,9 +371,12 @@ TEST_F(CreateJobTest, RefusesMethodsItDoesNotHave) {
   method.set_granularity(static_cast<v1::Granularity>(9));
   ExpectFieldError("method.granularity", {"9", "GRANULARITY_LAYER"});
   method.clear_granularity();
-  method.set_schedule(static_cast<v1::Schedule>(2));
-  ExpectFieldError("method.schedule", {"2", "SCHEDULE_INDEPENDENT"});
+  method.set_schedule(static_cast<v1::Schedule>(9));
+  ExpectFieldError("method.schedule", {"9", "SCHEDULE_INDEPENDENT", "SCHEDULE_SEQUENTIAL"});
   method.clear_schedule();
+  method.set_reference(static_cast<v1::Reference>(9));
+  ExpectFieldError("method.reference", {"9", "REFERENCE_DENSE_STREAM", "REFERENCE_PRUNED_STREAM"});
+  method.clear_reference();
   method.set_compute_type(static_cast<v1::ComputeType>(5));
   ExpectFieldError("method.compute_type", {"5", "COMPUTE_TYPE_BFLOAT16"});
 }

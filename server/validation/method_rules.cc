@@ -53,6 +53,30 @@ absl::Status CheckUnset(absl::string_view field, const std::string& value, bool 
   return FieldError(field, value, absl::StrCat("nothing: it is an option of ", owner));
 }
 
+absl::Status ResolveSchedule(v1::MethodSpec& method) {
+  if (method.schedule() == v1::SCHEDULE_UNSPECIFIED) method.set_schedule(v1::SCHEDULE_INDEPENDENT);
+  if (v1::Schedule_IsValid(method.schedule())) return absl::OkStatus();
+  return FieldError("method.schedule", absl::StrCat(static_cast<int>(method.schedule())),
+                    "SCHEDULE_INDEPENDENT or SCHEDULE_SEQUENTIAL");
+}
+
+// As published: with one rate a row the dense block on the pruned inputs, with one rate a linear the dense stream.
+absl::Status ResolveReference(v1::MethodSpec& method) {
+  const bool sequential = method.schedule() == v1::SCHEDULE_SEQUENTIAL;
+  if (method.reference() == v1::REFERENCE_UNSPECIFIED) {
+    const bool pruned =
+        sequential && method.preset() == v1::PRESET_PAPER && method.granularity() == v1::GRANULARITY_ROW;
+    method.set_reference(pruned ? v1::REFERENCE_PRUNED_STREAM : v1::REFERENCE_DENSE_STREAM);
+  }
+  if (!v1::Reference_IsValid(method.reference())) {
+    return FieldError("method.reference", absl::StrCat(static_cast<int>(method.reference())),
+                      "REFERENCE_DENSE_STREAM or REFERENCE_PRUNED_STREAM");
+  }
+  if (sequential || method.reference() == v1::REFERENCE_DENSE_STREAM) return absl::OkStatus();
+  return FieldError("method.reference", v1::Reference_Name(method.reference()),
+                    "REFERENCE_DENSE_STREAM: SCHEDULE_INDEPENDENT has no pruned stream, SCHEDULE_SEQUENTIAL has");
+}
+
 absl::Status ResolveBesa(v1::MethodSpec& method) {
   if (method.preset() == v1::PRESET_UNSPECIFIED) method.set_preset(v1::PRESET_DEFAULT);
   if (method.preset() != v1::PRESET_DEFAULT && method.preset() != v1::PRESET_PAPER) {
@@ -75,6 +99,7 @@ absl::Status ResolveBesa(v1::MethodSpec& method) {
   if (method.preset() == v1::PRESET_DEFAULT && method.prior_sigma() == 0.0) {
     method.set_prior_sigma(kDefaultPriorSigma);
   }
+  RETURN_IF_ERROR(ResolveReference(method));
   return CheckUnset("method.pattern", method.pattern(), !method.pattern().empty(),
                     "METHOD_MAGNITUDE, METHOD_WANDA and METHOD_SPARSEGPT; METHOD_BESA learns how much of each row to "
                     "remove");
@@ -90,6 +115,8 @@ absl::Status CheckNoBesaOptions(const v1::MethodSpec& method) {
   RETURN_IF_ERROR(CheckUnset("method.batch_size", absl::StrCat(method.batch_size()), method.batch_size() != 0, besa));
   RETURN_IF_ERROR(CheckUnset("method.epochs", absl::StrCat(method.epochs()), method.epochs() != 0, besa));
   RETURN_IF_ERROR(CheckUnset("method.d_coef", absl::StrCat(method.d_coef()), method.d_coef() != 0.0, besa));
+  RETURN_IF_ERROR(CheckUnset("method.reference", EnumName(method.reference(), v1::Reference_Name(method.reference())),
+                             method.reference() != v1::REFERENCE_UNSPECIFIED, besa));
   return CheckUnset("method.prior_sigma", absl::StrCat(method.prior_sigma()), method.prior_sigma() != 0.0, besa);
 }
 
@@ -149,13 +176,9 @@ absl::Status ResolveMethod(v1::JobSpec& spec) {
     return FieldError("method.method", absl::StrCat(static_cast<int>(method.method())),
                       "METHOD_BESA, METHOD_MAGNITUDE, METHOD_WANDA or METHOD_SPARSEGPT");
   }
+  RETURN_IF_ERROR(ResolveSchedule(method));
   RETURN_IF_ERROR(method.method() == v1::METHOD_BESA ? ResolveBesa(method) : CheckNoBesaOptions(method));
   RETURN_IF_ERROR(ResolveSparseGpt(method));
-  if (method.schedule() == v1::SCHEDULE_UNSPECIFIED) method.set_schedule(v1::SCHEDULE_INDEPENDENT);
-  if (method.schedule() != v1::SCHEDULE_INDEPENDENT) {
-    return FieldError("method.schedule", EnumName(method.schedule(), v1::Schedule_Name(method.schedule())),
-                      "SCHEDULE_INDEPENDENT");
-  }
   if (!v1::ComputeType_IsValid(method.compute_type())) {
     return FieldError("method.compute_type", absl::StrCat(static_cast<int>(method.compute_type())),
                       "COMPUTE_TYPE_FLOAT32 or COMPUTE_TYPE_BFLOAT16");
