@@ -42,6 +42,30 @@ class EditedSource final : public storage::TensorSource {
   std::map<std::string, storage::HostTensor> edited_;
 };
 
+// A model some of whose blocks were committed.
+class CommittedSource final : public storage::TensorSource {
+ public:
+  explicit CommittedSource(const storage::TensorSource& dense) : dense_(dense) {}
+
+  // What another worker would know of the block: its bytes, and something that tells them from others.
+  void Commit(const BlockPruning& block, const std::string& identity) {
+    for (const storage::HostTensor& tensor : block.tensors) tensors_[tensor.name] = tensor;
+    identities_.push_back(identity);
+  }
+  const std::vector<std::string>& identities() const { return identities_; }
+
+  absl::StatusOr<storage::TensorLocation> Find(absl::string_view name) const override { return dense_.Find(name); }
+  absl::StatusOr<storage::HostTensor> Read(absl::string_view name) const override {
+    const auto committed = tensors_.find(std::string(name));
+    return committed == tensors_.end() ? dense_.Read(name) : committed->second;
+  }
+
+ private:
+  const storage::TensorSource& dense_;
+  std::map<std::string, storage::HostTensor> tensors_;
+  std::vector<std::string> identities_;
+};
+
 constexpr uint16_t kNaN = 0x7fc0;
 constexpr uint16_t kHuge = 0x7f00;  // 1.7e38.
 
@@ -90,6 +114,16 @@ class EngineTest : public testing::Test {
             .stream_key = "books",
             .calibration = &calibration_,
             .block = block};
+  }
+
+  // Of the block behind those of `committed`.
+  PruneRequest SequentialRequest(const CommittedSource& committed, const BesaOptions& options) const {
+    PruneRequest request = Request(static_cast<int64_t>(committed.identities().size()));
+    request.pruned = &committed;
+    request.committed = committed.identities();
+    request.options = options;
+    request.options.schedule = Schedule::kSequential;
+    return request;
   }
 
   static std::unique_ptr<storage::ObjectStore> store_;
@@ -205,6 +239,103 @@ TEST_F(EngineTest, SameInputsGiveTheSameBitsWithOrWithoutACursor) {
   ExpectSameBits(walking->Prune(Request(3), nullptr).value(), expected);
   // Backwards: from the embeddings again.
   ExpectSameBits(walking->Prune(Request(3), nullptr).value(), expected);
+}
+
+// By one engine that keeps its activations, or by a new one each time.
+class SequentialTest : public EngineTest, public testing::WithParamInterface<BesaOptions> {};
+
+TEST_P(SequentialTest, WhoeverGoesOnFromTheCommittedBlocksGetsTheSameBits) {
+  const auto author = NewEngine();
+  CommittedSource committed(*checkpoint_);
+  for (int64_t block = 0; block < 3; ++block) {
+    const PruneRequest request = SequentialRequest(committed, GetParam());
+    const BlockPruning pruning = author->Prune(request, nullptr).value();
+    ExpectSameBits(NewEngine()->Prune(request, nullptr).value(), pruning);
+    EXPECT_EQ(author->Cursor(), std::make_pair(std::string("books"), block)) << "not beyond what is committed";
+    committed.Commit(pruning, std::to_string(block));
+  }
+}
+
+TEST_P(SequentialTest, ThroughBlocksThatNothingWasRemovedFromItIsTheIndependentSchedule) {
+  CommittedSource dense(*checkpoint_);
+  dense.Commit({}, "dense 0");
+  dense.Commit({}, "dense 1");
+  const BlockPruning sequential = NewEngine()->Prune(SequentialRequest(dense, GetParam()), nullptr).value();
+  PruneRequest request = Request(2);
+  request.options = GetParam();
+  ExpectSameBits(sequential, NewEngine()->Prune(request, nullptr).value());
+}
+
+TEST_P(SequentialTest, ActivationsThroughOtherCommittedBlocksAreNotUsed) {
+  const auto engine = NewEngine();
+  CommittedSource lost(*checkpoint_);
+  CommittedSource kept(*checkpoint_);
+  const BlockPruning first = engine->Prune(SequentialRequest(lost, GetParam()), nullptr).value();
+  BesaOptions other = GetParam();
+  other.sparsity = 0.4;
+  kept.Commit(engine->Prune(SequentialRequest(kept, other), nullptr).value(), "0 of another attempt");
+  lost.Commit(first, "0");
+  ASSERT_TRUE(engine->Prune(SequentialRequest(lost, GetParam()), nullptr).ok());
+  const PruneRequest request = SequentialRequest(kept, GetParam());
+  ExpectSameBits(engine->Prune(request, nullptr).value(), NewEngine()->Prune(request, nullptr).value());
+}
+
+TEST_P(SequentialTest, StopsAndGoesOnLater) {
+  CommittedSource committed(*checkpoint_);
+  committed.Commit(NewEngine()->Prune(SequentialRequest(committed, GetParam()), nullptr).value(), "0");
+  const PruneRequest request = SequentialRequest(committed, GetParam());
+  const auto engine = NewEngine();
+  for (absl::string_view stage : {"walk", "statistics", "write"}) {
+    int calls = 0;
+    const auto result = engine->Prune(request, [&](const Progress& progress) {
+      EXPECT_LE(progress.step, progress.steps) << progress.stage;
+      return progress.stage != stage || progress.step < 1 || ++calls > 1;
+    });
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kCancelled) << stage;
+  }
+  ExpectSameBits(engine->Prune(request, nullptr).value(), NewEngine()->Prune(request, nullptr).value());
+}
+
+std::string NameOf(const testing::TestParamInfo<BesaOptions>& test) {
+  const char* const methods[] = {"Besa", "Magnitude", "Wanda", "SparseGpt"};
+  const bool dense = test.param.reference == Reference::kDenseStream;
+  return std::string(methods[static_cast<int>(test.param.method)]) + (dense ? "DenseStream" : "PrunedStream");
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, SequentialTest,
+                         testing::Values(BesaOptions{.reference = Reference::kDenseStream},
+                                         BesaOptions{.reference = Reference::kPrunedStream, .preset = Preset::kPaper},
+                                         BesaOptions{.method = Method::kWanda, .reference = Reference::kPrunedStream},
+                                         BesaOptions{.method = Method::kSparseGpt,
+                                                     .reference = Reference::kDenseStream}),
+                         NameOf);
+
+TEST_F(EngineTest, TheDenseReferenceMakesGoodWhatEarlierBlocksLost) {
+  CommittedSource committed(*checkpoint_);
+  const auto engine = NewEngine();
+  for (int block = 0; block < 2; ++block) {
+    committed.Commit(engine->Prune(SequentialRequest(committed, {.sparsity = 0.7}), nullptr).value(),
+                     std::to_string(block));
+  }
+  const double dense = engine->Prune(SequentialRequest(committed, {.sparsity = 0.7}), nullptr)->final_loss;
+  const BesaOptions options = {.sparsity = 0.7, .reference = Reference::kPrunedStream};
+  const double pruned = engine->Prune(SequentialRequest(committed, options), nullptr)->final_loss;
+  std::printf("loss against the dense stream %.4f, against the dense block on the pruned stream %.4f\n", dense, pruned);
+  EXPECT_GT(dense, 1.2 * pruned) << "it counts what the blocks before lost, too";
+}
+
+TEST_F(EngineTest, ASequentialRequestNamesTheCommittedBlocks) {
+  const auto engine = NewEngine();
+  CommittedSource committed(*checkpoint_);
+  committed.Commit({}, "0");
+  PruneRequest request = SequentialRequest(committed, {});
+  request.pruned = nullptr;
+  EXPECT_EQ(engine->Prune(request, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
+  request.pruned = &committed;
+  request.committed.clear();
+  EXPECT_THAT(std::string(engine->Prune(request, nullptr).status().message()), HasSubstr("committed: 0 blocks"));
+  request.options.schedule = Schedule::kIndependent;
+  EXPECT_EQ(engine->Prune(request, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(EngineTest, ACursorOfAnotherTextIsNotUsed) {
