@@ -61,7 +61,8 @@ Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& h
     EndLease(edit, *index, {});
     return {LeaseLost(holder), edit.Finish()};
   }
-  if (absl::Status fits = CheckResult(edit.tasks()[*index].task, edit.job().job.spec(), result); !fits.ok()) return {fits, {}};
+  absl::Status fits = CheckResult(edit.tasks()[*index].task, edit.job().job.spec(), result);
+  if (!fits.ok()) return {std::move(fits), {}};
 
   TaskRow& row = edit.mutable_task(*index);
   EndAttempt(row.task, row.lease->attempt, {v1::ATTEMPT_OUTCOME_COMMITTED}, context.now);
