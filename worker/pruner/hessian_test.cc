@@ -1,6 +1,7 @@
 // The factor of the inverse, and what becomes of a Hessian that is not positive definite.
 #include "worker/pruner/hessian.h"
 
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/tensor.h>
@@ -29,11 +30,18 @@ TEST(FactorInverse, GivesTheUpperFactorOfTheDampedInverse) {
   EXPECT_LT(MaxDifference(inverse.factor.t().mm(inverse.factor).mm(damped), at::eye(3)), 1e-12);
 }
 
-TEST(FactorInverse, DampsMoreUntilItIsPositiveDefinite) {
+void ExpectDampedTenfold(at::Device device) {
   // Eigenvalues 3.5 and -1.5: 0.01, 0.1 and 1 times the mean diagonal do not make up for that.
-  const InverseFactor inverse = FactorInverse(Matrix({1, 2.5, 2.5, 1}, 2), 0.01).value();
+  const InverseFactor inverse = FactorInverse(Matrix({1, 2.5, 2.5, 1}, 2).to(device), 0.01).value();
   EXPECT_NEAR(inverse.damping, 10.0, 1e-12);
-  EXPECT_LT(MaxDifference(inverse.factor.t().mm(inverse.factor).mm(Matrix({11, 2.5, 2.5, 11}, 2)), at::eye(2)), 1e-12);
+  const at::Tensor factor = inverse.factor.cpu();
+  EXPECT_LT(MaxDifference(factor.t().mm(factor).mm(Matrix({11, 2.5, 2.5, 11}, 2)), at::eye(2)), 1e-12);
+}
+
+TEST(FactorInverse, DampsMoreUntilItIsPositiveDefinite) { ExpectDampedTenfold(at::kCPU); }
+TEST(FactorInverse, DampsMoreOnCudaToo) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
+  ExpectDampedTenfold(at::kCUDA);
 }
 
 TEST(FactorInverse, GivesUpInTheEnd) {

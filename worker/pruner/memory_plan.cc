@@ -232,7 +232,10 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   // While walking; later the dense stream is the reference.
   const int64_t streams = TakesDenseStream(options) && TakesPrunedStream(options) ? 2 * stream : stream;
   const int64_t walk_tokens = std::min(samples, WalkBatch(length, sizes.device())) * length;
-  const int64_t step_tokens = std::min(samples, options.batch_size) * length;
+  // Other methods have no steps, and no batch size.
+  const bool besa = options.method == Method::kBesa;
+  const int64_t training_step =
+      besa ? std::min(samples, options.batch_size) * length * sizes.Step(options.batch_size) : 0;
   const int64_t weights = sizes.shape.TotalWeights();
   const int64_t block_as_read = sizes.HostBytes(weights);
   const int64_t order = 2 * weights;
@@ -260,16 +263,15 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
     statistics.parts.push_back({"Hessians", Hessians(sizes) + AddingToHessians(sizes, walk_tokens)});
   }
   const int64_t final_pass = walk_tokens * (sizes.Forward() + 3 * sizes.H() * kAccumulatorBytes);
-  const MemoryPlan train = {
-      .parts = {{"activations", stream},
-                {"reference", stream},
-                {"weights", sizes.Weights()},
-                {"masked weights", sizes.Weights()},
-                {"gradient", sizes.LargestGroup() * sizes.element()},
-                {"order of importance", order},
-                {"allocation", allocation},
-                {"block as read", block_as_read},
-                {"training step", std::max(step_tokens * sizes.Step(options.batch_size), final_pass)}}};
+  const MemoryPlan train = {.parts = {{"activations", stream},
+                                      {"reference", stream},
+                                      {"weights", sizes.Weights()},
+                                      {"masked weights", sizes.Weights()},
+                                      {"gradient", sizes.LargestGroup() * sizes.element()},
+                                      {"order of importance", order},
+                                      {"allocation", allocation},
+                                      {"block as read", block_as_read},
+                                      {"training step", std::max(training_step, final_pass)}}};
   MemoryPlan solve = {.parts = {{"activations", stream},
                                 {"reference", stream},
                                 {"weights", sizes.Weights()},
@@ -283,7 +285,6 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
                                       {"order of importance", solved},
                                       {"block as read", block_as_read},
                                       {"forward pass", final_pass}}};
-  const bool besa = options.method == Method::kBesa;
   MemoryPlan plan = besa ? Largest({embed, walk, statistics, train}) : Largest({embed, walk, statistics, solve, write});
   AddMask(sizes, plan);
   AddOverhead(compute, plan);

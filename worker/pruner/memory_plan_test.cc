@@ -218,6 +218,15 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
+TEST(MemoryPlan, PlansEveryMethodOnCuda) {
+  const storage::ModelConfig config = Config(512, 1408, 8, 4, 1000);
+  for (const Method method : {Method::kBesa, Method::kMagnitude, Method::kWanda, Method::kSparseGpt}) {
+    const BesaOptions options = ResolveOptions({.method = method}, config, 128);
+    const ComputePlan compute = {.cuda = true, .compute = ComputeType::kBFloat16};
+    EXPECT_GT(PlanPruning(config, 128, 512, options, compute).Total(), 2 * 128 * 512 * 512 * 2);
+  }
+}
+
 TEST(MemoryPlan, DescribesItsPartsLargestFirst) {
   const MemoryPlan plan = {.parts = {{"weights", 3 << 20}, {"activations", int64_t{5} << 30}}};
   EXPECT_EQ(plan.Describe(), "activations 5.0 GiB, weights 3.0 MiB");
