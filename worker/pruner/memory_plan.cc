@@ -245,10 +245,16 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   const int64_t allocation = groups * kernels::kCandidates * 8 * (1 + Prodigy::kStatesPerParameter + 6) +
                              rows * kernels::kCandidates * kAccumulatorBytes;
 
+  // Of the last stream to be started.
+  const MemoryPlan load_embeddings = {
+      .parts = {{"activations", streams - stream},
+                {"embeddings", sizes.Embedding()},
+                {"block as read", block_as_read},
+                {"embeddings as read", sizes.HostBytes(config.vocab_size * sizes.H())}}};
   const MemoryPlan embed = {.parts = {{"activations", streams},
                                       {"embeddings", sizes.Embedding()},
                                       {"block as read", block_as_read},
-                                      {"embeddings as read", sizes.HostBytes(config.vocab_size * sizes.H())}}};
+                                      {"embedded windows", walk_tokens * sizes.H() * sizes.element()}}};
   const MemoryPlan walk = {.parts = {{"activations", streams},
                                      {"weights", sizes.Weights() + sizes.LargestLinear() * sizes.element()},
                                      {"block as read", block_as_read},
@@ -285,7 +291,8 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
                                       {"order of importance", solved},
                                       {"block as read", block_as_read},
                                       {"forward pass", final_pass}}};
-  MemoryPlan plan = besa ? Largest({embed, walk, statistics, train}) : Largest({embed, walk, statistics, solve, write});
+  MemoryPlan plan = besa ? Largest({load_embeddings, embed, walk, statistics, train})
+                         : Largest({load_embeddings, embed, walk, statistics, solve, write});
   AddMask(sizes, plan);
   AddOverhead(compute, plan);
   return plan;

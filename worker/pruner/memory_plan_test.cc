@@ -151,8 +151,11 @@ TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
   };
   const ComputePlan compute = {.cuda = false, .compute = test.compute};
   const BesaOptions options = ResolveOptions(test.options, test.config, test.samples);
+  const bool sequential = options.schedule == Schedule::kSequential;
   const PruneRequest request = {.config = &test.config,
                                 .dense = &model,
+                                .pruned = sequential ? &model : nullptr,
+                                .committed = std::vector<std::string>(sequential ? 1 : 0, "block 0"),
                                 .block_tensors = model.BlockTensors(1),
                                 .stream_key = "random",
                                 .calibration = &text,
@@ -201,6 +204,22 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"many samples", Config(256, 704, 4, 2, 500), 64, 512, {.batch_size = 1, .epochs = 1}},
         // The training step does.
         Case{"large batch", Config(256, 704, 4, 2, 500), 16, 512, {.batch_size = 16, .epochs = 1}},
+        // Two streams are held.
+        Case{"sequential",
+             Config(256, 704, 4, 2, 500),
+             64,
+             512,
+             {.schedule = Schedule::kSequential, .batch_size = 1, .epochs = 1}},
+        Case{"sequential with a large vocabulary",
+             Config(128, 352, 2, 1, 40000),
+             64,
+             256,
+             {.schedule = Schedule::kSequential, .batch_size = 1, .epochs = 1}},
+        Case{"sequential on its own reference",
+             Config(256, 704, 4, 2, 500),
+             64,
+             512,
+             {.schedule = Schedule::kSequential, .reference = Reference::kPrunedStream, .batch_size = 1, .epochs = 1}},
         // The embeddings do.
         Case{"large vocabulary", Config(128, 352, 2, 1, 60000), 4, 64, {.batch_size = 1, .epochs = 1}},
         Case{
