@@ -23,8 +23,7 @@ namespace {
 absl::StatusOr<pruner::TokenWindows> ReadTokens(storage::ObjectStore& store, const storage::Uri& uri) {
   ASSIGN_OR_RETURN(const auto header, storage::ReadSafetensorsHeader(store, uri));
   const auto found = header.tensors.find("input_ids");
-  if (found == header.tensors.end() || found->second.dtype != storage::DType::kI32 ||
-      found->second.shape.size() != 2) {
+  if (found == header.tensors.end() || found->second.dtype != storage::DType::kI32 || found->second.shape.size() != 2) {
     return absl::InvalidArgumentError("expected a tensor input_ids, I32, [windows, length]");
   }
   const auto& entry = found->second;
