@@ -5,8 +5,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "storage/base/status_macros.h"
+#include "storage/checkpoint/index_file.h"
 
 namespace besa::server {
 namespace {
@@ -51,7 +51,7 @@ absl::StatusOr<std::vector<ShardCopy>> PlanShards(const std::vector<v1::Task>& t
     }
   }
   for (size_t i = 0; i < shards.size(); ++i) {
-    shards[i].name = absl::StrFormat("model-%05d-of-%05d.safetensors", i + 1, shards.size());
+    shards[i].name = storage::ShardFileName(static_cast<int64_t>(i) + 1, static_cast<int64_t>(shards.size()));
   }
   return shards;
 }

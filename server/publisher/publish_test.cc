@@ -9,24 +9,25 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "server/testing/faulty_store.h"
 #include "server/testing/scripted_task.h"
 #include "server/testing/temp_folder.h"
 #include "server/testing/tiny_checkpoint.h"
 #include "storage/base/error_info.h"
 #include "storage/base/sha256.h"
 #include "storage/checkpoint/checkpoint.h"
+#include "storage/object/faulty_store.h"
 #include "storage/object/open_store.h"
 
 namespace besa::server {
 namespace {
 
-using ::besa::server::testing::FaultyStore;
 using ::besa::server::testing::ReadFile;
 using ::besa::server::testing::RunScriptedTask;
 using ::besa::server::testing::TempFolder;
 using ::besa::server::testing::WriteFile;
 using ::besa::server::testing::WriteTinyCheckpoint;
+using ::besa::storage::FaultyStore;
+using ::besa::storage::StopAt;
 using ::nlohmann::json;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -194,16 +195,16 @@ TEST_F(PublishTest, DoneAgainItGivesTheSameBytes) {
 // As if the coordinator had been killed at each operation of the store, before or after it took effect.
 TEST_F(PublishTest, KilledAnywhereItCanBeFinishedByAnother) {
   PublishingClaim claim = Committed("a", "out");
-  FaultyStore counting(*store_, /*fail_at=*/1'000'000, false);
+  FaultyStore counting(*store_);
   ASSERT_TRUE(Publish(counting, claim, kVersion, kAlways).ok());
   const auto expected = Contents("out");
-  ASSERT_GT(counting.operations(), 30);
+  ASSERT_GT(counting.calls(), 30);
 
   for (const bool done_first : {false, true}) {
-    for (int64_t fail_at = 1; fail_at <= counting.operations(); ++fail_at) {
+    for (int64_t fail_at = 1; fail_at <= counting.calls(); ++fail_at) {
       SCOPED_TRACE(absl::StrCat("operation ", fail_at, done_first ? ", done" : ", not done"));
       std::filesystem::remove_all(Output("out"));
-      FaultyStore dying(*store_, fail_at, done_first);
+      FaultyStore dying(*store_, StopAt(fail_at, done_first));
       ASSERT_EQ(Publish(dying, claim, kVersion, kAlways).code(), absl::StatusCode::kUnavailable);
       // Whoever sees the manifest has everything.
       const bool complete = std::filesystem::exists(Output("out") / "besa_manifest.json");

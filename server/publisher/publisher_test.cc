@@ -11,24 +11,25 @@
 #include "server/scheduler/change_notifier.h"
 #include "server/scheduler/scheduler_testing.h"
 #include "server/state/sqlite_state_store.h"
-#include "server/testing/faulty_store.h"
 #include "server/testing/scripted_task.h"
 #include "server/testing/temp_folder.h"
 #include "server/testing/tiny_checkpoint.h"
 #include "server/validation/create_job.h"
 #include "storage/base/error_info.h"
+#include "storage/object/faulty_store.h"
 #include "storage/object/open_store.h"
 
 namespace besa::server {
 namespace {
 
-using ::besa::server::testing::FaultyStore;
 using ::besa::server::testing::ManualClock;
 using ::besa::server::testing::ReadFile;
 using ::besa::server::testing::RunScriptedTask;
 using ::besa::server::testing::TempFolder;
 using ::besa::server::testing::WriteFile;
 using ::besa::server::testing::WriteTinyCheckpoint;
+using ::besa::storage::FaultyStore;
+using ::besa::storage::StopAt;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -116,12 +117,12 @@ TEST_F(PublisherTest, PublishesAndTheWorkspaceGoes) {
 
 TEST_F(PublisherTest, AStoreThatIsBackInTimeCostsNothing) {
   const std::string job = JobToPublish();
-  FaultyStore down(*store_, 1, false);
+  FaultyStore down(*store_, StopAt(1));
   Publisher failing = MakePublisher(down);
   const absl::Duration pause = failing.RunOnce();
   EXPECT_EQ(pause, absl::Seconds(1));
   EXPECT_EQ(failing.RunOnce(), absl::Seconds(1)) << "not before the pause is over";
-  EXPECT_EQ(down.operations(), 1);
+  EXPECT_EQ(down.calls(), 1);
   clock_.Advance(pause);
   EXPECT_EQ(failing.RunOnce(), absl::Seconds(2)) << "twice as long after the second failure";
   EXPECT_EQ(State(job), v1::JOB_STATE_PUBLISHING);
@@ -133,13 +134,13 @@ TEST_F(PublisherTest, AStoreThatIsBackInTimeCostsNothing) {
 
 TEST_F(PublisherTest, AStoreThatStaysAwayFailsTheJobAndRetryResumes) {
   const std::string job = JobToPublish();
-  FaultyStore down(*store_, 20, false);
+  FaultyStore down(*store_, StopAt(20));
   Publisher failing = MakePublisher(down);
   for (int i = 0; i < coordinator_.options().max_publish_failures; ++i) clock_.Advance(failing.RunOnce());
   const v1::Job failed = Get(job);
   ASSERT_EQ(failed.state(), v1::JOB_STATE_FAILED);
   EXPECT_EQ(failed.error().reason(), v1::FAILURE_REASON_STORAGE);
-  EXPECT_THAT(failed.error().message(), AllOf(HasSubstr("publishing"), HasSubstr("out of reach")));
+  EXPECT_THAT(failed.error().message(), AllOf(HasSubstr("publishing"), HasSubstr("the store is down")));
   EXPECT_FALSE(Published());
 
   ASSERT_TRUE(coordinator_.RetryJob(job).ok());
@@ -208,7 +209,7 @@ TEST_F(PublisherTest, SweepingTouchesNothingOutsideTheWorkspace) {
 TEST_F(PublisherTest, SweepingGoesOnAfterAFailure) {
   JobToPublish();
   MakePublisher(*store_).RunOnce();
-  FaultyStore down(*store_, 1, false);
+  FaultyStore down(*store_, StopAt(1));
   EXPECT_EQ(Sweep(coordinator_, down, workspace_).code(), absl::StatusCode::kUnavailable);
   EXPECT_TRUE(Sweep(coordinator_, *store_, workspace_).ok());
   EXPECT_TRUE(store_->List(workspace_)->empty());

@@ -3,24 +3,23 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
-#include "nlohmann/json.hpp"
+#include "storage/checkpoint/index_file.h"
 
 namespace besa::server {
 
 absl::StatusOr<std::string> FormatWeightIndex(const std::map<std::string, storage::SafetensorsHeader>& files) {
   int64_t total = 0;
-  nlohmann::json weight_map = nlohmann::json::object();
+  storage::WeightMap weight_map;
   for (const auto& [file, header] : files) {
     for (const auto& [tensor, entry] : header.tensors) {
-      if (!weight_map.emplace(tensor, file).second) {
-        return absl::InternalError(
-            absl::StrCat("tensor ", tensor, " lies in ", std::string(weight_map[tensor]), " and in ", file));
+      const auto [known, added] = weight_map.emplace(tensor, file);
+      if (!added) {
+        return absl::InternalError(absl::StrCat("tensor ", tensor, " lies in ", known->second, " and in ", file));
       }
       total += entry.size;
     }
   }
-  const nlohmann::json index = {{"metadata", {{"total_size", total}}}, {"weight_map", std::move(weight_map)}};
-  return index.dump(2) + "\n";
+  return storage::FormatIndexFile(weight_map, total);
 }
 
 }  // namespace besa::server

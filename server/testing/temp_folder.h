@@ -1,28 +1,17 @@
-// A folder for one test.
+// Files of a test, and a folder for them that is in memory: the coordinator's tests would wait for the disk after every
+// file.
 #pragma once
 
 #include <filesystem>
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "storage/object/uri.h"
+#include "storage/object/temporary_folder.h"
 
 namespace besa::server::testing {
 
-// A fresh folder; it and what is in it go away with the object. Aborts if it cannot be made.
-class TempFolder {
- public:
-  TempFolder();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  storage::Uri uri() const;
-  storage::Uri operator/(absl::string_view relative) const { return uri().Join(relative); }
-
- private:
-  std::filesystem::path path_;
+struct TempFolder : storage::TemporaryFolder {
+  TempFolder() : storage::TemporaryFolder(storage::Medium::kMemory) {}
 };
 
 // Writes a file, and folders above it as needed.

@@ -1,5 +1,6 @@
 #include "storage/object/faulty_store.h"
 
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -48,6 +49,14 @@ FaultPlan FailShare(double share, uint64_t seed) {
   };
 }
 
+FaultPlan StopAt(int64_t number, bool after_effect) {
+  return [=, calls = int64_t{0}](const StoreCall& call) mutable {
+    if (++calls < number) return Fault{};
+    return Fault{.status = absl::UnavailableError(absl::StrCat(call.uri.ToString(), ": the store is down")),
+                 .after_effect = after_effect && calls == number};
+  };
+}
+
 FaultyStore::FaultyStore(ObjectStore& store, FaultPlan plan) : store_(store), plan_(std::move(plan)) {}
 
 void FaultyStore::SetPlan(FaultPlan plan) {
@@ -58,6 +67,11 @@ void FaultyStore::SetPlan(FaultPlan plan) {
 int64_t FaultyStore::calls(StoreOp op) const {
   const std::lock_guard lock(mutex_);
   return calls_[static_cast<size_t>(op)];
+}
+
+int64_t FaultyStore::calls() const {
+  const std::lock_guard lock(mutex_);
+  return std::accumulate(calls_.begin(), calls_.end(), int64_t{0});
 }
 
 int64_t FaultyStore::bytes_read() const {

@@ -51,6 +51,10 @@ FaultPlan FailOnce(StoreOp op, int64_t number, absl::Status status, bool after_e
 // The same calls in the same order meet the same faults.
 FaultPlan FailShare(double share, uint64_t seed);
 
+// The store stops working, as it does for a process that is killed: the `number`-th call of any operation and all later
+// ones fail with UNAVAILABLE.
+FaultPlan StopAt(int64_t number, bool after_effect = false);
+
 // Passes everything on to `store`, which must outlive it, but for what the plan says. Thread-safe.
 class FaultyStore final : public ObjectStore {
  public:
@@ -60,6 +64,7 @@ class FaultyStore final : public ObjectStore {
 
   // Calls so far, failed ones included.
   int64_t calls(StoreOp op) const;
+  int64_t calls() const;
   // Bytes asked of ReadRange and given to Write so far.
   int64_t bytes_read() const;
   int64_t bytes_written() const;

@@ -37,6 +37,22 @@ TEST(FaultyStoreTest, FailsTheChosenCallBeforeOrAfterItsEffect) {
   EXPECT_EQ(*ReadAll(*real, folder / "d", 10), "1");
 }
 
+TEST(FaultyStoreTest, StopsForGoodAtACallOfAnyKind) {
+  const TemporaryFolder folder;
+  const auto real = OpenStoreIn(folder);
+  ASSERT_TRUE(WriteAll(*real, folder / "a", "1").ok());
+  for (const bool after_effect : {false, true}) {
+    FaultyStore store(*real, StopAt(2, after_effect));
+    EXPECT_TRUE(store.Stat(folder / "a").ok());
+    const Uri copy = folder / (after_effect ? "done" : "not-done");
+    EXPECT_TRUE(absl::IsUnavailable(store.Copy(folder / "a", copy)));
+    EXPECT_EQ(real->Stat(copy).ok(), after_effect);
+    EXPECT_TRUE(absl::IsUnavailable(store.Delete(copy)));
+    EXPECT_EQ(real->Stat(copy).ok(), after_effect);
+    EXPECT_EQ(store.calls(), 3);
+  }
+}
+
 TEST(FaultyStoreTest, RandomFaultsFollowTheSeed) {
   const TemporaryFolder folder;
   const auto real = OpenStoreIn(folder);

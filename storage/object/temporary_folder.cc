@@ -7,9 +7,18 @@
 #include "storage/object/open_store.h"
 
 namespace besa::storage {
+namespace {
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "besa-test-XXXXXX").string();
+std::filesystem::path Base(Medium medium) {
+  const std::filesystem::path memory = "/dev/shm";
+  return medium == Medium::kMemory && std::filesystem::is_directory(memory) ? memory
+                                                                            : std::filesystem::temp_directory_path();
+}
+
+}  // namespace
+
+TemporaryFolder::TemporaryFolder(Medium medium) {
+  std::string name = (Base(medium) / "besa-test-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) {
     std::perror(name.c_str());
     std::abort();

@@ -10,10 +10,17 @@
 
 namespace besa::storage {
 
+enum class Medium {
+  // Where temporary files go: a file system like any other.
+  kDisk,
+  // In memory where the system has such a folder: for tests that would wait for the disk after every file.
+  kMemory
+};
+
 // Aborts if the system gives no folder.
 class TemporaryFolder {
  public:
-  TemporaryFolder();
+  explicit TemporaryFolder(Medium medium = Medium::kDisk);
   ~TemporaryFolder();
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;

@@ -251,4 +251,4 @@ def test_pruned_by_the_whole_service(service, name, tmp_path):
     ids = load_file(service.folder / "ids.safetensors")["input_ids"][:8].long()
     logits = their_logits(output, ids)[:, :-1].double()
     expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).exp().item()
-    assert job["result"]["pruned"]["perplexity"] == pytest.approx(expected, rel=1e-4)
+    assert job["result"]["evaluations"][0]["pruned"]["perplexity"] == pytest.approx(expected, rel=1e-4)
