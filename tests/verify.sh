@@ -44,8 +44,8 @@ server_and_worker_apart() {
 check 'clang-format' "$bin"/clang-format --dry-run -Werror "${cpp[@]}"
 check 'buf lint' lint_protos
 check 'shellcheck' shellcheck "${shell[@]}"
-check 'ruff check' "$bin"/ruff check --quiet tests
-check 'ruff format' "$bin"/ruff format --quiet --check tests
+check 'ruff check' "$bin"/ruff check --no-cache --quiet tests
+check 'ruff format' "$bin"/ruff format --no-cache --quiet --check tests
 check 'LibTorch and protobuf in separate files' torch_and_protobuf_apart
 check 'server and worker know nothing of each other' server_and_worker_apart
 exit $failed

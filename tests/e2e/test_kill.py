@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from cluster import committed_once, deterministic_files, wait_until
 
 # Long enough blocks that a kill lands inside one.
