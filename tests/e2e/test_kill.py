@@ -1,13 +1,14 @@
 """kill -9 of any process in mid-block: the job ends with the same bytes, and nothing committed is computed again."""
 
 import random
+import time
 
 import pytest
 
 from cluster import committed_once, deterministic_files, wait_until
 
 # Long enough blocks that a kill lands inside one.
-JOB = {"samples": 64, "sequence_length": 128}
+JOB = {"samples": 256, "sequence_length": 128}
 MOMENTS = 10
 
 
@@ -19,16 +20,17 @@ def undisturbed(service):
 
 
 def reach_mid_block(service, job, chance):
-    """Waits until a block chosen by `chance` is being worked on, and a bit; returns who works on it."""
+    """Waits until a block chosen by `chance` is leased, and a moment of up to half its time; returns block and worker."""
     block = f"prune-{chance.randrange(6):05d}"
 
-    def begun():
+    def leased():
         task = service.tasks(job)[block]
-        return task if task["state"] != "TASK_STATE_PENDING" and task["state"] != "TASK_STATE_BLOCKED" else None
+        return task if task["state"] == "TASK_STATE_LEASED" else None
 
-    task = wait_until(begun, 60, f"{block} to begin")
-    wait_until(lambda: True, chance.random(), "a moment")
-    return task["attempts"][-1]["worker"].removeprefix("workers/")
+    task = wait_until(leased, 60, f"{block} to be leased")
+    moment = time.monotonic() + chance.random()
+    wait_until(lambda: time.monotonic() >= moment, 2, "the moment to come")
+    return block, task["attempts"][-1]["worker"].removeprefix("workers/")
 
 
 def assert_same_bytes(service, job, output, expected):
@@ -42,7 +44,7 @@ def test_killed_worker(service, undisturbed, seed):
     chance = random.Random(seed)
     output = f"worker-{seed}"
     job = service.submit(output, **JOB)
-    victim = reach_mid_block(service, job, chance)
+    block, victim = reach_mid_block(service, job, chance)
     service.kill_worker(victim)
     # Half of the time the same worker comes back at once, half of the time its lease has to expire.
     if seed % 2 == 0:
@@ -51,6 +53,9 @@ def test_killed_worker(service, undisturbed, seed):
     else:
         assert_same_bytes(service, job, output, undisturbed)
         service.start_worker(victim)
+    # The kill did land inside the block.
+    outcomes = [attempt["outcome"] for attempt in service.tasks(job)[block]["attempts"]]
+    assert outcomes == ["ATTEMPT_OUTCOME_EXPIRED", "ATTEMPT_OUTCOME_COMMITTED"]
 
 
 @pytest.mark.parametrize("seed", range(MOMENTS))
@@ -58,11 +63,11 @@ def test_killed_coordinator(service, undisturbed, seed):
     chance = random.Random(1000 + seed)
     output = f"coordinator-{seed}"
     job = service.submit(output, **JOB)
-    reach_mid_block(service, job, chance)
-    committed = {
-        name: task["attempts"] for name, task in service.tasks(job).items() if task["state"] == "TASK_STATE_COMMITTED"
-    }
+    block, _ = reach_mid_block(service, job, chance)
+    before = service.tasks(job)
     service.kill_coordinator()
+    assert before[block]["state"] == "TASK_STATE_LEASED"
+    committed = {name: task["attempts"] for name, task in before.items() if task["state"] == "TASK_STATE_COMMITTED"}
     service.start_coordinator()
     assert_same_bytes(service, job, output, undisturbed)
     # What was committed before the kill was neither lost nor done again.
