@@ -1,7 +1,5 @@
 #include "worker/pruner/activation_stream.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -59,16 +57,8 @@ absl::Status StreamWalker::Walk(const storage::TensorSource& source, bool pruned
 
 absl::Status StreamWalker::Start(const storage::TensorSource& source, ActivationStream& stream) const {
   const TokenWindows& windows = *request_.calibration;
-  const int64_t hidden = request_.config->hidden_size;
-  ASSIGN_OR_RETURN(const at::Tensor embedding,
-                   LoadTensor(source, "model.embed_tokens.weight", {request_.config->vocab_size, hidden}, options_));
-  const at::Tensor activations = at::empty({windows.windows, windows.length, hidden}, options_);
-  RETURN_IF_ERROR(ForEachBatch(windows.windows, WalkBatch(windows.length, options_.device()),
-                               [&](int64_t first, int64_t count) -> absl::Status {
-                                 ASSIGN_OR_RETURN(const at::Tensor embedded, Embed(embedding, windows, first, count));
-                                 activations.narrow(0, first, count).copy_(embedded);
-                                 return absl::OkStatus();
-                               }));
+  ASSIGN_OR_RETURN(const at::Tensor activations,
+                   Embed(*request_.config, source, windows, 0, windows.windows, options_));
   stream = {.key = request_.stream_key, .activations = activations};
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #include "worker/pruner/dense_stream.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/errors.h"
+#include "worker/pruner/load_weights.h"
 #include "worker/pruner/tensor_kernels.h"
 
 namespace besa::pruner {
@@ -20,6 +22,22 @@ absl::Status CheckFinite(int64_t block, absl::string_view linear, absl::string_v
   const int64_t bad = CountNonFinite(x);
   if (bad == 0) return absl::OkStatus();
   return BadNumbers(block, linear, absl::StrCat(bad, " of the values it ", what, " are NaN or infinite"));
+}
+
+absl::StatusOr<at::Tensor> EmbedBatch(const at::Tensor& embedding, const TokenWindows& windows, int64_t first,
+                                      int64_t count) {
+  const int32_t* ids = windows.ids.data() + first * windows.length;
+  const int64_t vocabulary = embedding.size(0);
+  for (int64_t i = 0; i < count * windows.length; ++i) {
+    if (ids[i] < 0 || ids[i] >= vocabulary) {
+      return absl::InvalidArgumentError(absl::StrCat("token id ", ids[i], " of window ", first + i / windows.length,
+                                                     " is not in the vocabulary of ", vocabulary));
+    }
+  }
+  const at::Tensor index =
+      at::from_blob(const_cast<int32_t*>(ids), {count * windows.length}, at::TensorOptions().dtype(at::kInt))
+          .to(embedding.device());
+  return embedding.index_select(0, index).view({count, windows.length, embedding.size(1)});
 }
 
 }  // namespace
@@ -36,20 +54,18 @@ absl::Status ForEachBatch(int64_t samples, int64_t batch,
   return absl::OkStatus();
 }
 
-absl::StatusOr<at::Tensor> Embed(const at::Tensor& embedding, const TokenWindows& windows, int64_t first,
-                                 int64_t count) {
-  const int32_t* ids = windows.ids.data() + first * windows.length;
-  const int64_t vocabulary = embedding.size(0);
-  for (int64_t i = 0; i < count * windows.length; ++i) {
-    if (ids[i] < 0 || ids[i] >= vocabulary) {
-      return absl::InvalidArgumentError(absl::StrCat("token id ", ids[i], " of window ", first + i / windows.length,
-                                                     " is not in the vocabulary of ", vocabulary));
-    }
-  }
-  const at::Tensor index =
-      at::from_blob(const_cast<int32_t*>(ids), {count * windows.length}, at::TensorOptions().dtype(at::kInt))
-          .to(embedding.device());
-  return embedding.index_select(0, index).view({count, windows.length, embedding.size(1)});
+absl::StatusOr<at::Tensor> Embed(const storage::ModelConfig& config, const storage::TensorSource& source,
+                                 const TokenWindows& windows, int64_t first, int64_t count,
+                                 const at::TensorOptions& options) {
+  ASSIGN_OR_RETURN(const at::Tensor embedding, LoadEmbedding(config, source, options));
+  const at::Tensor x = at::empty({count, windows.length, config.hidden_size}, options);
+  RETURN_IF_ERROR(ForEachBatch(
+      count, WalkBatch(windows.length, options.device()), [&](int64_t begin, int64_t batch) -> absl::Status {
+        ASSIGN_OR_RETURN(const at::Tensor embedded, EmbedBatch(embedding, windows, first + begin, batch));
+        x.narrow(0, begin, batch).copy_(embedded);
+        return absl::OkStatus();
+      }));
+  return x;
 }
 
 absl::Status CheckActivations(int64_t block_index, const BlockState& state, const at::Tensor& y) {

@@ -25,10 +25,12 @@ int64_t WalkBatch(int64_t length, at::Device device);
 absl::Status ForEachBatch(int64_t samples, int64_t batch,
                           const std::function<absl::Status(int64_t first, int64_t count)>& body);
 
-// Embeddings of windows [first, first + count): [count, length, hidden]. INVALID_ARGUMENT for an id that the vocabulary
-// does not have.
-absl::StatusOr<at::Tensor> Embed(const at::Tensor& embedding, const TokenWindows& windows, int64_t first,
-                                 int64_t count);
+// Embeddings of windows [first, first + count), read from `source`: [count, length, hidden]. INVALID_ARGUMENT for an id
+// that the
+// vocabulary does not have.
+absl::StatusOr<at::Tensor> Embed(const storage::ModelConfig& config, const storage::TensorSource& source,
+                                 const TokenWindows& windows, int64_t first, int64_t count,
+                                 const at::TensorOptions& options);
 
 // Which linear's input or output went bad in this forward pass: BadNumbers of the first one, in the order of
 // computation; OK if all numbers are finite. `state` and `y` as LlamaBlock::Forward leaves them.

@@ -95,6 +95,11 @@ absl::StatusOr<at::Tensor> LoadTensor(const storage::TensorSource& source, const
   return Upload(tensor, shape, /*block=*/-1, name, options);
 }
 
+absl::StatusOr<at::Tensor> LoadEmbedding(const storage::ModelConfig& config, const storage::TensorSource& source,
+                                         const at::TensorOptions& options) {
+  return LoadTensor(source, "model.embed_tokens.weight", {config.vocab_size, config.hidden_size}, options);
+}
+
 absl::StatusOr<BlockWeights> UploadBlock(const BlockTensors& tensors, const BlockShape& shape, int64_t block,
                                          const at::TensorOptions& options) {
   return Assemble(

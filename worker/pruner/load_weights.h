@@ -26,6 +26,10 @@ absl::StatusOr<at::Tensor> Upload(const storage::HostTensor& tensor, at::IntArra
 absl::StatusOr<at::Tensor> LoadTensor(const storage::TensorSource& source, const std::string& name,
                                       at::IntArrayRef shape, const at::TensorOptions& options);
 
+// The embeddings of the vocabulary, [vocab, hidden].
+absl::StatusOr<at::Tensor> LoadEmbedding(const storage::ModelConfig& config, const storage::TensorSource& source,
+                                         const at::TensorOptions& options);
+
 // Tensors of a block by their names within it ("mlp.up_proj.weight").
 using BlockTensors = std::map<std::string, const storage::HostTensor*, std::less<>>;
 

@@ -1,6 +1,5 @@
 #include "worker/pruner/perplexity.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/mm.h>
@@ -19,30 +18,10 @@
 namespace besa::pruner {
 namespace {
 
-absl::StatusOr<at::Tensor> LoadEmbedding(const storage::ModelConfig& config, const storage::TensorSource& source,
-                                         const at::TensorOptions& options) {
-  return LoadTensor(source, "model.embed_tokens.weight", {config.vocab_size, config.hidden_size}, options);
-}
-
 absl::StatusOr<at::Tensor> LoadHead(const storage::ModelConfig& config, const storage::TensorSource& source,
                                     const at::TensorOptions& options) {
   if (config.tie_word_embeddings) return LoadEmbedding(config, source, options);
   return LoadTensor(source, "lm_head.weight", {config.vocab_size, config.hidden_size}, options);
-}
-
-// Embeddings of windows [first, first + count).
-absl::StatusOr<at::Tensor> EmbedGroup(const storage::ModelConfig& config, const storage::TensorSource& source,
-                                      const TokenWindows& text, int64_t first, int64_t count,
-                                      const at::TensorOptions& options) {
-  const at::Tensor x = at::empty({count, text.length, config.hidden_size}, options);
-  ASSIGN_OR_RETURN(const at::Tensor embedding, LoadEmbedding(config, source, options));
-  RETURN_IF_ERROR(ForEachBatch(
-      count, WalkBatch(text.length, options.device()), [&](int64_t begin, int64_t windows) -> absl::Status {
-        ASSIGN_OR_RETURN(const at::Tensor embedded, Embed(embedding, text, first + begin, windows));
-        x.narrow(0, begin, windows).copy_(embedded);
-        return absl::OkStatus();
-      }));
-  return x;
 }
 
 // Takes x through all blocks. `step(windows through a block so far)` runs between batches.
@@ -123,7 +102,7 @@ absl::Status ForEachLogits(const storage::ModelConfig& config, const storage::Te
   RETURN_IF_ERROR(reporter.Begin("evaluate", text.windows * layers));
   const int64_t logit_batch = LogitWindows(config.vocab_size, text.length);
   return ForEachBatch(text.windows, EvaluationGroup(text.length), [&](int64_t first, int64_t count) -> absl::Status {
-    ASSIGN_OR_RETURN(const at::Tensor hidden, EmbedGroup(config, source, text, first, count, options));
+    ASSIGN_OR_RETURN(const at::Tensor hidden, Embed(config, source, text, first, count, options));
     RETURN_IF_ERROR(
         WalkModel(config, source, hidden, [&](int64_t done) { return reporter.Step(first * layers + done); }));
     ASSIGN_OR_RETURN(const Head head, Head::Load(config, source, options));
@@ -162,7 +141,7 @@ absl::StatusOr<ComparisonResult> CompareModels(const storage::ModelConfig& confi
   double pruned_sum = 0.0;
   double divergence = 0.0;
   const auto group = [&](int64_t first, int64_t count) -> absl::Status {
-    ASSIGN_OR_RETURN(const at::Tensor x, EmbedGroup(config, dense, text, first, count, options));
+    ASSIGN_OR_RETURN(const at::Tensor x, Embed(config, dense, text, first, count, options));
     const at::Tensor y = x.clone();
     const auto step = [&](int64_t done) { return reporter.Step(2 * first * layers + done); };
     RETURN_IF_ERROR(WalkModel(config, dense, x, step));
