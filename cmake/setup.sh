@@ -39,6 +39,17 @@ install_python() {
   ln -sfn "$prefix" .deps
 }
 
+# Tools go beside the libraries; a change of their list leaves what is built alone.
+install_python_tools() {
+  local list=$lists/python-tools.txt marker
+  marker=.deps/tools-$(sha256sum "$list" | cut -c1-12)
+  [ ! -e "$marker" ] || return 0
+  note "Python tools"
+  .deps/venv/bin/pip install --quiet --disable-pip-version-check --no-cache-dir --requirement "$list" \
+    --constraint "$lists/python.txt"
+  touch "$marker"
+}
+
 # The wheels carry libfoo.so.13 in lib/, CMake's CUDA module looks for libfoo.so in lib64/.
 link_cuda_names() {
   local cu library plain
@@ -95,6 +106,7 @@ go_is_new_enough() {
 
 install_apt
 install_python
+install_python_tools
 install_rust
 install_s3_server
 note "dependencies are in place"
