@@ -50,7 +50,7 @@ absl::StatusOr<v1::Job> JobWatch::Run(const Handler& handler, std::stop_token st
       return absl::UnavailableError(absl::StrCat("no coordinator for ", absl::FormatDuration(lasted),
                                                  " while watching ", name_, ": ", status.message()));
     }
-    const absl::Duration wait = Backoff(environment_.retry, failures, environment_.random());
+    const absl::Duration wait = environment_.retry.backoff.Delay(failures, UnitInterval(environment_.random()));
     if (handler.on_outage) handler.on_outage({.error = status, .lasted = lasted, .next_attempt = wait});
     if (!environment_.sleeper->Sleep(wait, stop)) {
       return absl::CancelledError(absl::StrCat("stopped watching ", name_));

@@ -15,11 +15,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "besa/v1/prune_service.grpc.pb.h"
-#include "client/random.h"
 #include "client/retry.h"
-#include "client/sleeper.h"
 #include "client/watch_cursor.h"
 #include "storage/base/clock.h"
+#include "storage/base/random.h"
+#include "storage/base/sleeper.h"
 
 namespace besa::client {
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "besa/v1/fleet_service.grpc.pb.h"
 #include "besa/v1/prune_service.grpc.pb.h"
+#include "client/uuid.h"
 #include "grpc/support/time.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/create_channel.h"

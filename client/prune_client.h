@@ -17,10 +17,10 @@
 #include "besa/v1/fleet_service.pb.h"
 #include "besa/v1/prune_service.pb.h"
 #include "client/job_watch.h"
-#include "client/random.h"
 #include "client/retry.h"
-#include "client/sleeper.h"
 #include "storage/base/clock.h"
+#include "storage/base/random.h"
+#include "storage/base/sleeper.h"
 
 namespace besa::client {
 

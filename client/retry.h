@@ -1,13 +1,13 @@
 // When a call is repeated, and after how long (AIP-194; exponential backoff with jitter).
 #pragma once
 
-#include <cstdint>
 #include <functional>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "client/random.h"
-#include "client/sleeper.h"
+#include "storage/base/backoff.h"
+#include "storage/base/random.h"
+#include "storage/base/sleeper.h"
 
 namespace besa::client {
 
@@ -15,17 +15,8 @@ namespace besa::client {
 struct RetryPolicy {
   // Attempts in all, the first included.
   int max_attempts = 5;
-  // The wait after the first failure.
-  absl::Duration initial_backoff = absl::Milliseconds(200);
-  // The longest wait.
-  absl::Duration max_backoff = absl::Seconds(5);
-  // Each wait is this many times the one before.
-  double multiplier = 2;
+  Backoff backoff = {.first = absl::Milliseconds(200), .longest = absl::Seconds(5)};
 };
-
-// The wait after `failures` failures in a row (1 or more): evenly distributed, by `random`, between half and the whole
-// of the policy's wait, so that clients cut off at one moment do not all come back at one moment.
-absl::Duration Backoff(const RetryPolicy& policy, int failures, uint64_t random);
 
 // Whether the same call may succeed later without anybody changing anything: UNAVAILABLE, DEADLINE_EXCEEDED.
 bool IsTransient(const absl::Status& status);

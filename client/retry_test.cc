@@ -4,8 +4,8 @@
 #include <regex>
 #include <set>
 
-#include "client/random.h"
 #include "client/testing/manual_time.h"
+#include "client/uuid.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -13,18 +13,6 @@ namespace besa::client {
 namespace {
 
 constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
-
-TEST(BackoffTest, DoublesUpToTheLimitWithJitterOfHalf) {
-  const RetryPolicy policy{
-      .initial_backoff = absl::Milliseconds(200), .max_backoff = absl::Seconds(1), .multiplier = 2};
-  EXPECT_EQ(Backoff(policy, 1, 0), absl::Milliseconds(100));
-  EXPECT_EQ(Backoff(policy, 2, 0), absl::Milliseconds(200));
-  EXPECT_EQ(Backoff(policy, 3, 0), absl::Milliseconds(400));
-  EXPECT_EQ(Backoff(policy, 4, 0), absl::Milliseconds(500));
-  EXPECT_EQ(Backoff(policy, 1'000'000, 0), absl::Milliseconds(500));
-  EXPECT_GT(Backoff(policy, 1, kMost), absl::Milliseconds(199));
-  EXPECT_LE(Backoff(policy, 1, kMost), absl::Milliseconds(200));
-}
 
 TEST(RetryTest, RepeatsTransientErrorsOnly) {
   ManualTime time;
@@ -58,13 +46,6 @@ TEST(RandomTest, UuidsAreOfVersionFourAndDiffer) {
   std::set<std::string> seen;
   for (int i = 0; i < 100; ++i) seen.insert(MakeUuid(SystemRandom()));
   EXPECT_EQ(seen.size(), 100);
-}
-
-TEST(SleeperTest, WakesWhenStopped) {
-  std::stop_source stop;
-  EXPECT_TRUE(Sleeper::Real().Sleep(absl::ZeroDuration(), stop.get_token()));
-  stop.request_stop();
-  EXPECT_FALSE(Sleeper::Real().Sleep(absl::Hours(1), stop.get_token()));
 }
 
 }  // namespace

@@ -11,10 +11,12 @@
 #include "spdlog/spdlog.h"
 #include "storage/base/clock.h"
 #include "storage/base/error_info.h"
+#include "storage/base/random.h"
+#include "storage/base/sleeper.h"
 #include "storage/base/status_macros.h"
 #include "storage/object/open_store.h"
 #include "worker/agent/agent.h"
-#include "worker/agent/entropy.h"
+#include "worker/agent/fresh_id.h"
 #include "worker/agent/logging.h"
 #include "worker/agent/stop_signals.h"
 #include "worker/agent/tasks/engine_task_runner.h"
@@ -51,9 +53,9 @@ absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) 
                                            .memory_limit = static_cast<int64_t>(flags.memory_limit)}));
   EngineTaskRunner runner({.store = *store, .engine = *engine, .clock = Clock::Real()});
 
-  Entropy entropy;
+  const RandomBits random = SystemRandom();
   const Identity identity{.name = WorkerName(flags, HostName()),
-                          .incarnation = entropy.NewId(),
+                          .incarnation = FreshId(random),
                           .version = BESA_VERSION,
                           .device = DeviceOf(engine->device())};
   spdlog::info("besa-worker {} {} on {} ({}, {:.1f} GiB, {} threads), coordinator {}", BESA_VERSION, identity.name,
@@ -63,8 +65,8 @@ absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) 
   Agent agent({.identity = identity},
               {.clock = Clock::Real(),
                .sleeper = Sleeper::Real(),
-               .uniform = [&entropy] { return entropy.Uniform(); },
-               .new_id = [&entropy] { return entropy.NewId(); }},
+               .uniform = [&random] { return UnitInterval(random()); },
+               .new_id = [&random] { return FreshId(random); }},
               v1::WorkerService::NewStub(ConnectToCoordinator(flags.coordinator)), runner, log_tail);
   const StopSignals signals([&agent] { agent.Drain(); });
   return agent.Run();

@@ -5,6 +5,7 @@
 #include "client/cli/evaluation_text.h"
 #include "client/cli/format.h"
 #include "client/cli/local_path.h"
+#include "proto/time.h"
 
 namespace besa::client {
 namespace {

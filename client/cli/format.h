@@ -25,9 +25,6 @@ std::string ShowSparsity(double sparsity);
 // "2026-11-24 08:41:48Z"; "-" if unset.
 std::string ShowTime(const google::protobuf::Timestamp& time);
 
-absl::Time FromProto(const google::protobuf::Timestamp& time);
-absl::Duration FromProto(const google::protobuf::Duration& duration);
-
 // "prune-00003" of "jobs/j1/tasks/prune-00003".
 absl::string_view LastSegment(absl::string_view name);
 

@@ -9,6 +9,7 @@
 #include "client/cli/evaluation_text.h"
 #include "client/cli/format.h"
 #include "client/cli/local_path.h"
+#include "proto/time.h"
 #include "storage/base/format_bytes.h"
 
 namespace besa::client {

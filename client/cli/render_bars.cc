@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/format.h"
+#include "proto/time.h"
 
 namespace besa::client {
 namespace {

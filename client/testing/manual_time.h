@@ -5,8 +5,8 @@
 #include <mutex>
 #include <vector>
 
-#include "client/sleeper.h"
 #include "storage/base/clock.h"
+#include "storage/base/sleeper.h"
 
 namespace besa::client {
 

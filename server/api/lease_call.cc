@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/rpc_status.h"
+#include "proto/time.h"
 #include "server/api/guarded.h"
 
 namespace besa::server {
@@ -15,7 +16,7 @@ namespace {
 
 // A worker that is silent for a term is lost, and it is silent while its call waits.
 absl::Duration WaitOf(const v1::LeaseTaskRequest& request, absl::Duration lease_term) {
-  const absl::Duration asked = absl::Seconds(request.wait().seconds()) + absl::Nanoseconds(request.wait().nanos());
+  const absl::Duration asked = FromProto(request.wait());
   return std::clamp(asked, absl::ZeroDuration(), lease_term / 3);
 }
 

@@ -1,7 +1,6 @@
 #include "server/publisher/publisher.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -89,9 +88,7 @@ absl::Status Publisher::PublishClaimed(const PublishingClaim& claim) {
 }
 
 absl::Duration Publisher::Failed() {
-  const absl::Duration pause =
-      std::min(options_.first_backoff * std::ldexp(1.0, std::min(failures_in_a_row_, 20)), options_.longest_backoff);
-  ++failures_in_a_row_;
+  const absl::Duration pause = options_.backoff.Delay(++failures_in_a_row_, 1.0);
   not_before_ = clock_.Steady() + pause;
   return pause;
 }

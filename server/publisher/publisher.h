@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "besa/v1/job.pb.h"
 #include "server/scheduler/coordinator.h"
+#include "storage/base/backoff.h"
 #include "storage/base/clock.h"
 #include "storage/object/object_store.h"
 
@@ -25,8 +26,7 @@ class Publisher {
     // Written into the manifest.
     std::string besa_version;
     // Pause after a failure; doubled with every further one in a row.
-    absl::Duration first_backoff = absl::Seconds(1);
-    absl::Duration longest_backoff = absl::Seconds(30);
+    Backoff backoff = {.first = absl::Seconds(1), .longest = absl::Seconds(30)};
   };
 
   // All must outlive the publisher.

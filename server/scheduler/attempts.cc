@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "proto/time.h"
 
 namespace besa::server {
 namespace {
@@ -68,24 +69,6 @@ std::string LeaseId(absl::string_view job_id, absl::string_view task_id, int32_t
 
 std::string AttemptUri(const JobRow& job, absl::string_view task_id, int32_t attempt) {
   return absl::StrCat(job.workspace_uri, "attempts/", task_id, "-", attempt, "/");
-}
-
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  google::protobuf::Timestamp proto;
-  const int64_t nanos = absl::ToUnixNanos(time);
-  int64_t seconds = nanos / 1'000'000'000;
-  int64_t rest = nanos % 1'000'000'000;
-  if (rest < 0) {
-    --seconds;
-    rest += 1'000'000'000;
-  }
-  proto.set_seconds(seconds);
-  proto.set_nanos(static_cast<int32_t>(rest));
-  return proto;
-}
-
-absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
 }  // namespace besa::server

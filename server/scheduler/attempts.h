@@ -40,7 +40,4 @@ std::string LeaseId(absl::string_view job_id, absl::string_view task_id, int32_t
 // Folder of an attempt's files, with a slash at its end.
 std::string AttemptUri(const JobRow& job, absl::string_view task_id, int32_t attempt);
 
-google::protobuf::Timestamp ToProto(absl::Time time);
-absl::Time FromProto(const google::protobuf::Timestamp& time);
-
 }  // namespace besa::server

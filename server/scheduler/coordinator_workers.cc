@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/time.h"
 #include "server/scheduler/attempts.h"
 #include "server/scheduler/commit.h"
 #include "server/scheduler/coordinator.h"
@@ -21,13 +22,6 @@ namespace {
 
 // Jobs looked at for one lease request; others have a turn when these are done.
 constexpr int32_t kJobsAtOnce = 16;
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
-  return proto;
-}
 
 absl::Status CheckCaller(absl::string_view worker, absl::string_view incarnation) {
   RETURN_IF_ERROR(CheckWorkerName("worker", worker));

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
+#include "proto/time.h"
 #include "server/scheduler/attempts.h"
 #include "server/scheduler/pending_reason.h"
 #include "server/scheduler/plan.h"

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/time.h"
 #include "server/scheduler/gate.h"
 #include "server/scheduler/plan.h"
 #include "storage/base/error_info.h"

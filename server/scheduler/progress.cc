@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "proto/time.h"
 #include "server/scheduler/attempts.h"
 
 namespace besa::server {

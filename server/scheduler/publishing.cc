@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/time.h"
 #include "server/scheduler/failure.h"
 #include "server/scheduler/job_edit.h"
 #include "server/scheduler/job_state.h"

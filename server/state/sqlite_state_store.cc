@@ -198,7 +198,9 @@ absl::StatusOr<std::vector<ProgressRow>> SqliteStateStore::ReadProgress(absl::st
   return rows;
 }
 
-absl::StatusOr<std::vector<std::string>> SqliteStateStore::ReadIds(absl::string_view sql) {
+template <class... Parameters>
+absl::StatusOr<std::vector<std::string>> SqliteStateStore::ReadIds(absl::string_view sql,
+                                                                   const Parameters&... parameters) {
   const std::lock_guard<std::mutex> guard(reader_mutex_);
   std::vector<std::string> ids;
   RETURN_IF_ERROR(reader_->Query(
@@ -206,23 +208,16 @@ absl::StatusOr<std::vector<std::string>> SqliteStateStore::ReadIds(absl::string_
         ids.push_back(row.Text(0));
         return absl::OkStatus();
       },
-      sql));
+      sql, parameters...));
   return ids;
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteStateStore::JobsWithWork(int64_t memory_bytes, int32_t limit) {
-  const std::lock_guard<std::mutex> guard(reader_mutex_);
-  std::vector<std::string> ids;
-  RETURN_IF_ERROR(reader_->Query(
-      [&](const SqliteRow& row) {
-        ids.push_back(row.Text(0));
-        return absl::OkStatus();
-      },
-      // 2 is TASK_STATE_PENDING, as in the partial index that this reads.
+  // 2 is TASK_STATE_PENDING, as in the partial index that this reads.
+  return ReadIds(
       "SELECT id FROM jobs WHERE seq IN (SELECT job FROM tasks WHERE state = 2 AND memory_bytes <= ?) "
       "ORDER BY seq LIMIT ?",
-      memory_bytes, limit));
-  return ids;
+      memory_bytes, limit);
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteStateStore::JobsToPublish() {

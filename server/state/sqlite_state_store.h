@@ -67,7 +67,8 @@ class SqliteStateStore : public StateStore {
   SqliteStateStore(const SqliteOptions& options, std::unique_ptr<FileLock> lock,
                    std::unique_ptr<SqliteConnection> writer, std::unique_ptr<SqliteConnection> reader);
 
-  absl::StatusOr<std::vector<std::string>> ReadIds(absl::string_view sql);
+  template <class... Parameters>
+  absl::StatusOr<std::vector<std::string>> ReadIds(absl::string_view sql, const Parameters&... parameters);
 
   const int64_t keep_events_;
   // Destroyed last: nobody else may open the file before the connections are closed.

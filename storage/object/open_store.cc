@@ -1,13 +1,13 @@
 #include "storage/object/open_store.h"
 
 #include <map>
-#include <mutex>
-#include <random>
-#include <thread>
+#include <stop_token>
 #include <utility>
 
 #include "storage/base/clock.h"
 #include "storage/base/error_info.h"
+#include "storage/base/random.h"
+#include "storage/base/sleeper.h"
 #include "storage/base/status_macros.h"
 #include "storage/object/confined_store.h"
 #include "storage/object/folder_store.h"
@@ -21,17 +21,9 @@
 namespace besa::storage {
 namespace {
 
-// From the system, so that no two processes that write into one folder share a name.
-uint64_t SystemRandom() {
-  static std::mutex mutex;
-  static std::random_device device;
-  const std::lock_guard lock(mutex);
-  return (uint64_t{device()} << 32) | device();
-}
+double SystemUniform() { return UnitInterval(SystemRandom()()); }
 
-double SystemUniform() { return static_cast<double>(SystemRandom() >> 11) * 0x1p-53; }
-
-void Sleep(absl::Duration pause) { std::this_thread::sleep_for(absl::ToChronoNanoseconds(pause)); }
+void Sleep(absl::Duration pause) { Sleeper::Real().Sleep(pause, std::stop_token()); }
 
 std::string BucketOf(const Uri& uri) { return uri.path().substr(0, uri.path().find('/')); }
 
@@ -67,7 +59,7 @@ absl::StatusOr<std::unique_ptr<ObjectStore>> OpenStore(const StoreOptions& optio
   }
   std::map<std::string, std::unique_ptr<ObjectStore>> stores;
   if (prefixes.contains("file")) {
-    stores["file"] = std::make_unique<ConfinedStore>(std::make_unique<FolderStore>(&SystemRandom),
+    stores["file"] = std::make_unique<ConfinedStore>(std::make_unique<FolderStore>(SystemRandom()),
                                                      std::move(prefixes["file"]), &FollowLocalLinks);
   }
   if (prefixes.contains("s3")) {

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "absl/time/time.h"
+#include "storage/base/backoff.h"
 #include "storage/base/clock.h"
-#include "storage/object/backoff.h"
 #include "storage/object/object_store.h"
 
 namespace besa::storage {

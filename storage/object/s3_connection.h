@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "absl/time/time.h"
+#include "storage/base/backoff.h"
 #include "storage/object/arrow_store.h"
-#include "storage/object/backoff.h"
 #include "storage/object/s3_settings.h"
 
 namespace besa::storage {

@@ -66,7 +66,7 @@ absl::Status Agent::WorkUntilDrained() {
     RETURN_IF_ERROR(CallUntilAnswered("asking for work", lease, waiting));
     if (!assignment && environment_.clock.Steady() - asked < kQuickAnswer) {
       // A coordinator that is stopping waits for nothing; don't ask it in a loop.
-      environment_.sleeper.SleepFor(kQuickAnswer, drain);
+      environment_.sleeper.Sleep(kQuickAnswer, drain);
     }
     if (assignment) RunAttempt(*assignment, AttemptContext{client_, runner_, *log_tail_, MakePatience()});
   }

@@ -8,19 +8,19 @@
 
 #include "absl/status/status.h"
 #include "besa/v1/worker_service.grpc.pb.h"
+#include "storage/base/backoff.h"
 #include "storage/base/clock.h"
-#include "worker/agent/backoff.h"
+#include "storage/base/sleeper.h"
 #include "worker/agent/coordinator_client.h"
 #include "worker/agent/log_tail.h"
 #include "worker/agent/persistent_call.h"
-#include "worker/agent/sleeper.h"
 #include "worker/agent/task_runner.h"
 
 namespace besa::worker {
 
 struct AgentOptions {
   Identity identity;
-  BackoffOptions backoff;
+  Backoff backoff = {.first = absl::Milliseconds(200), .longest = absl::Seconds(10)};
   // After Drain a commit or a report that the coordinator does not take is given up after this long.
   absl::Duration drain_grace = absl::Seconds(15);
 };

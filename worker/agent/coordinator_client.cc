@@ -8,8 +8,8 @@
 #include <chrono>
 #include <utility>
 
-#include "google/protobuf/util/time_util.h"
 #include "proto/rpc_status.h"
+#include "proto/time.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
@@ -17,7 +17,6 @@
 namespace besa::worker {
 namespace {
 
-using google::protobuf::util::TimeUtil;
 using Stub = v1::WorkerService::StubInterface;
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(10);
@@ -104,7 +103,7 @@ absl::Status CoordinatorClient::Register(std::stop_token stop) {
   v1::RegisterWorkerResponse response;
   RETURN_IF_ERROR(FromGrpc(stub_->RegisterWorker(&context, request, &response)));
 
-  const absl::Duration interval = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(response.heartbeat_interval()));
+  const absl::Duration interval = FromProto(response.heartbeat_interval());
   spdlog::info("registered: a heartbeat every {} s", absl::ToDoubleSeconds(interval));
   if (interval > absl::ZeroDuration()) {
     const std::lock_guard lock(mutex_);
@@ -121,7 +120,7 @@ absl::StatusOr<std::optional<v1::Assignment>> CoordinatorClient::Lease(const std
   request.set_request_id(request_id);
   for (const std::string& lease : held_leases) request.add_held_leases(lease);
   if (cursor) *request.mutable_cursor() = *cursor;
-  *request.mutable_wait() = TimeUtil::SecondsToDuration(absl::ToInt64Seconds(kLeaseWait));
+  *request.mutable_wait() = ToProto(kLeaseWait);
   v1::LeaseTaskResponse response;
   RETURN_IF_ERROR(Call(&Stub::LeaseTask, request, response, kLeaseWait + kCallTimeout, stop));
   if (!response.has_assignment()) return std::optional<v1::Assignment>();

@@ -23,7 +23,7 @@ Heartbeat::Order Heartbeat::order() const {
 
 void Heartbeat::Loop(std::stop_token stop) {
   const ScopedLogFields fields(log_fields_);
-  while (sleeper_.SleepFor(client_.heartbeat_interval(), stop) && order() != Order::kLeaseLost) Beat(stop);
+  while (sleeper_.Sleep(client_.heartbeat_interval(), stop) && order() != Order::kLeaseLost) Beat(stop);
 }
 
 void Heartbeat::Beat(std::stop_token stop) {

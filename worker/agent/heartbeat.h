@@ -5,9 +5,9 @@
 #include <thread>
 
 #include "besa/v1/worker_service.pb.h"
+#include "storage/base/sleeper.h"
 #include "worker/agent/coordinator_client.h"
 #include "worker/agent/log_context.h"
-#include "worker/agent/sleeper.h"
 
 namespace besa::worker {
 

@@ -6,16 +6,16 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "storage/base/backoff.h"
 #include "storage/base/clock.h"
-#include "worker/agent/backoff.h"
-#include "worker/agent/sleeper.h"
+#include "storage/base/sleeper.h"
 
 namespace besa::worker {
 
 struct Patience {
   const Clock& clock;
   Sleeper& sleeper;
-  BackoffOptions backoff;
+  Backoff backoff;
   std::function<double()> uniform;
   // Requested when the process shall end: from then on the call is repeated only for `grace`.
   std::stop_token drain;

@@ -12,7 +12,7 @@ absl::Duration ManualTime::Steady() const {
   return steady_;
 }
 
-bool ManualTime::SleepFor(absl::Duration duration, std::stop_token stop) {
+bool ManualTime::Sleep(absl::Duration duration, std::stop_token stop) {
   std::unique_lock lock(mutex_);
   const absl::Duration end = steady_ + duration;
   moved_.wait(lock, stop, [&] { return steady_ >= end; });

@@ -6,7 +6,7 @@
 #include <mutex>
 
 #include "storage/base/clock.h"
-#include "worker/agent/sleeper.h"
+#include "storage/base/sleeper.h"
 
 namespace besa::worker {
 
@@ -15,7 +15,7 @@ class ManualTime final : public Clock, public Sleeper {
  public:
   absl::Time Now() const override;
   absl::Duration Steady() const override;
-  bool SleepFor(absl::Duration duration, std::stop_token stop) override;
+  bool Sleep(absl::Duration duration, std::stop_token stop) override;
 
   void Advance(absl::Duration duration);
   // Moves time on in small steps until `done` says so, while other threads do real work. False if that takes them more

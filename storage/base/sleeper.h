@@ -5,7 +5,7 @@
 
 #include "absl/time/time.h"
 
-namespace besa::client {
+namespace besa {
 
 // Thread-safe. Implementations must outlive whoever holds them.
 class Sleeper {
@@ -19,4 +19,4 @@ class Sleeper {
   static Sleeper& Real();
 };
 
-}  // namespace besa::client
+}  // namespace besa

@@ -1,17 +1,8 @@
-#include "client/random.h"
-
-#include <random>
+#include "client/uuid.h"
 
 #include "absl/strings/str_format.h"
 
 namespace besa::client {
-
-RandomBits SystemRandom() {
-  return [] {
-    std::random_device device;
-    return uint64_t{device()} << 32 | device();
-  };
-}
 
 std::string MakeUuid(const RandomBits& random) {
   // RFC 9562: the version in the top bits of the third group, the variant "10" in those of the fourth.

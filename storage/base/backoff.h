@@ -3,7 +3,7 @@
 
 #include "absl/time/time.h"
 
-namespace besa::storage {
+namespace besa {
 
 // Doubles from `first` to `longest`. Each wait is drawn between half and all of that, so that many processes which
 // failed together do not come back together.
@@ -11,8 +11,8 @@ struct Backoff {
   absl::Duration first = absl::Milliseconds(100);
   absl::Duration longest = absl::Seconds(5);
 
-  // The wait after the `failures`-th failure in a row (1 for the first). `uniform` lies in [0, 1).
+  // The wait after the `failures`-th failure in a row (1 for the first). `uniform` lies in [0, 1]; 1 draws all of it.
   absl::Duration Delay(int failures, double uniform) const;
 };
 
-}  // namespace besa::storage
+}  // namespace besa

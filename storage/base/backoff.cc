@@ -1,9 +1,9 @@
-#include "storage/object/backoff.h"
+#include "storage/base/backoff.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace besa::storage {
+namespace besa {
 
 absl::Duration Backoff::Delay(int failures, double uniform) const {
   // 2^30 times anything sensible is past `longest`.
@@ -11,4 +11,4 @@ absl::Duration Backoff::Delay(int failures, double uniform) const {
   return std::min(first * growth, longest) * (0.5 + uniform / 2);
 }
 
-}  // namespace besa::storage
+}  // namespace besa

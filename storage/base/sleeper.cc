@@ -1,9 +1,9 @@
-#include "client/sleeper.h"
+#include "storage/base/sleeper.h"
 
 #include <condition_variable>
 #include <mutex>
 
-namespace besa::client {
+namespace besa {
 namespace {
 
 class RealSleeper : public Sleeper {
@@ -24,4 +24,4 @@ Sleeper& Sleeper::Real() {
   return *sleeper;
 }
 
-}  // namespace besa::client
+}  // namespace besa
