@@ -1,4 +1,4 @@
-// Element types inside the kernels: how a value is read into the type that arithmetic is done in.
+// Element types inside the kernels: how a value is read into the type that arithmetic is done in, and rounded back.
 #pragma once
 
 #include <bit>
@@ -19,12 +19,19 @@ template <typename T>
 struct ElementTraits {
   using Accumulator = T;
   static Accumulator Load(T value) { return value; }
+  static T Round(Accumulator value) { return value; }
 };
 
 template <>
 struct ElementTraits<BFloat16> {
   using Accumulator = float;
   static Accumulator Load(BFloat16 value) { return std::bit_cast<float>(uint32_t{value.bits} << 16); }
+  // To nearest, ties to even.
+  static BFloat16 Round(float value) {
+    const auto bits = std::bit_cast<uint32_t>(value);
+    const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    return {static_cast<uint16_t>(value != value ? 0x7fc0u : rounded)};
+  }
 };
 
 template <typename T>

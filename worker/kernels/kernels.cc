@@ -1,31 +1,17 @@
 #include "worker/kernels/kernels.h"
 
-#include <string>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "storage/base/status_macros.h"
+#include "worker/kernels/checks.h"
 #include "worker/kernels/twins.h"
 
 namespace besa::kernels {
 namespace {
 
-absl::Status CheckPointer(const void* pointer, absl::string_view name) {
-  if (pointer == nullptr) return absl::InvalidArgumentError(absl::StrCat(name, " is null"));
-  return absl::OkStatus();
-}
-
-absl::Status CheckMatrix(const Device& device, const ConstMatrix& matrix, absl::string_view name) {
-  if (matrix.rows < 0 || matrix.cols < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, " is [", matrix.rows, ", ", matrix.cols, "]; expected rows >= 0 and cols >= 1"));
-  }
-  if (device.is_cuda && matrix.type == ElementType::kFloat64) {
-    return absl::InvalidArgumentError(absl::StrCat(name, " is float64; CUDA kernels take float32 and bfloat16"));
-  }
-  if (matrix.rows == 0) return absl::OkStatus();
-  return CheckPointer(matrix.data, name);
-}
+using internal::CheckMatrix;
+using internal::CheckMatrixIs;
+using internal::CheckPointer;
 
 absl::Status CheckRanked(const Device& device, const ConstMatrix& weight, const void* order) {
   RETURN_IF_ERROR(CheckMatrix(device, weight, "weight"));
@@ -37,13 +23,9 @@ absl::Status CheckRanked(const Device& device, const ConstMatrix& weight, const 
   return CheckPointer(order, "order");
 }
 
-absl::Status CheckAlike(const ConstMatrix& matrix, const ConstMatrix& weight, absl::string_view name) {
-  if (matrix.rows != weight.rows || matrix.cols != weight.cols || matrix.type != weight.type) {
-    return absl::InvalidArgumentError(absl::StrCat(name, " is [", matrix.rows, ", ", matrix.cols,
-                                                   "]; expected shape and type of the weight, [", weight.rows, ", ",
-                                                   weight.cols, "]"));
-  }
-  return absl::OkStatus();
+absl::Status CheckAlike(const Device& device, const ConstMatrix& matrix, const ConstMatrix& weight,
+                        absl::string_view name) {
+  return CheckMatrixIs(device, matrix, weight.type, weight.rows, weight.cols, name);
 }
 
 }  // namespace
@@ -71,8 +53,7 @@ absl::Status RankRows(const Device& device, const ConstMatrix& weight, const voi
 absl::Status WriteMasked(const Device& device, const ConstMatrix& weight, const uint16_t* order, const int32_t* k,
                          const Matrix& out) {
   RETURN_IF_ERROR(CheckRanked(device, weight, order));
-  RETURN_IF_ERROR(CheckMatrix(device, out, "out"));
-  RETURN_IF_ERROR(CheckAlike(out, weight, "out"));
+  RETURN_IF_ERROR(CheckAlike(device, out, weight, "out"));
   if (weight.rows == 0) return absl::OkStatus();
   RETURN_IF_ERROR(CheckPointer(k, "k"));
   if (device.is_cuda) return cuda::WriteMasked(device, weight, order, k, out);
@@ -83,8 +64,7 @@ absl::Status WriteMasked(const Device& device, const ConstMatrix& weight, const 
 absl::Status BucketHistogram(const Device& device, const ConstMatrix& weight, const ConstMatrix& gradient,
                              const uint16_t* order, void* h) {
   RETURN_IF_ERROR(CheckRanked(device, weight, order));
-  RETURN_IF_ERROR(CheckMatrix(device, gradient, "gradient"));
-  RETURN_IF_ERROR(CheckAlike(gradient, weight, "gradient"));
+  RETURN_IF_ERROR(CheckAlike(device, gradient, weight, "gradient"));
   if (weight.rows == 0) return absl::OkStatus();
   RETURN_IF_ERROR(CheckPointer(h, "h"));
   if (device.is_cuda) return cuda::BucketHistogram(device, weight, gradient, order, h);

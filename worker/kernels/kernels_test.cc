@@ -38,8 +38,10 @@ TEST(Kernels, RefuseWhatIsOutOfRange) {
   ExpectRefused(RankRows(cpu, weight.View(), sums.data(), 0, order.data(), nullptr), "samples is 0");
   ExpectRefused(RankRows(cpu, weight.View(), sums.data(), 1, nullptr, nullptr), "order is null");
   ExpectRefused(WriteMasked(cpu, weight.View(), order.data(), nullptr, weight.View()), "k is null");
-  ExpectRefused(WriteMasked(cpu, weight.View(), order.data(), k.data(), other.View()), "expected shape and type");
-  ExpectRefused(BucketHistogram(cpu, weight.View(), other.View(), order.data(), h.data()), "gradient is [2, 4]");
+  ExpectRefused(WriteMasked(cpu, weight.View(), order.data(), k.data(), other.View()),
+                "out is bfloat16 [2, 4]; expected float32 [2, 4]");
+  ExpectRefused(BucketHistogram(cpu, weight.View(), other.View(), order.data(), h.data()),
+                "gradient is bfloat16 [2, 4]; expected float32");
   ExpectRefused(BucketHistogram(cpu, weight.View(), weight.View(), order.data(), nullptr), "h is null");
 }
 

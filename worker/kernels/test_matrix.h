@@ -82,6 +82,13 @@ class TestMatrix {
   std::vector<std::byte> bytes_;
 };
 
+// How far a result may be from the exact value of its size: a few roundings of the type.
+inline double EpsilonOf(ElementType type) {
+  return type == ElementType::kFloat64 ? 1e-14 : type == ElementType::kFloat32 ? 2e-6 : 5e-3;
+}
+
+inline constexpr auto kAllTypes = {ElementType::kFloat32, ElementType::kBFloat16, ElementType::kFloat64};
+
 // A CPU device that cuts every loop into as many ranges as it may, up to `threads`, each in a thread of its own.
 inline Device ThreadedCpu(int threads) {
   return Device::Cpu([threads](int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {

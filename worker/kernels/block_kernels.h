@@ -1,0 +1,66 @@
+// What a transformer block does between its matrix products, each operation in one pass over its matrices, for CUDA and
+// as a CPU twin. Forward, and backward as docs/method.md needs it: gradients reach activations, never these weights.
+//
+// Matrices are [tokens, features] of one element type. Arithmetic is in AccumulatorType (kernels.h): float for kFloat32
+// and kBFloat16, double for kFloat64; results are rounded once, when they are stored. Threading, errors and
+// repeatability are those of kernels.h. Outputs are disjoint from inputs unless an argument says otherwise.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "worker/kernels/device.h"
+
+namespace besa::kernels {
+
+// Root-mean-square normalisation (Zhang and Sennrich 2019): y = x * r * weight, r = 1 / sqrt(mean(x^2) + eps).
+//   weight       [heads, features], same type as x. The first `heads` stretches of `features` numbers of a token are
+//                normalised each by itself: one for a norm of the whole token, more for norms of q's and k's heads
+//   x            [tokens, at least heads * features]
+//   y            [tokens, heads * features]
+//   inverse_rms  [tokens, heads] of the accumulator type: r. Null where nobody needs it
+absl::Status RmsNorm(const Device& device, const ConstMatrix& x, const ConstMatrix& weight, double eps, const Matrix& y,
+                     void* inverse_rms);
+
+enum class Store { kReplace, kAdd };
+
+// dL/dx of y = RmsNorm(x) for the heads, r * u - x * r^3 * mean(u * x) with u = weight * gradient_y, replaces what is
+// in gradient_x or is added to it.
+//   gradient_y, gradient_x  [tokens, at least heads * features]; columns behind the heads are neither read nor written.
+//                           They may be one matrix
+absl::Status RmsNormBackward(const Device& device, const ConstMatrix& gradient_y, const ConstMatrix& x,
+                             const ConstMatrix& weight, const void* inverse_rms, const Matrix& gradient_x, Store store);
+
+// The gated activation (Shazeer 2020): silu(gate) * up. gate_up [tokens, 2 * width], gate first; activation [tokens,
+// width].
+absl::Status SwiGlu(const Device& device, const ConstMatrix& gate_up, const Matrix& activation);
+
+// gradient_gate_up [tokens, 2 * width] may be gate_up itself.
+absl::Status SwiGluBackward(const Device& device, const ConstMatrix& gradient_activation, const ConstMatrix& gate_up,
+                            const Matrix& gradient_gate_up);
+
+// Angles of rotary position embedding: cos and sin [length, head_dim / 2] of the accumulator type.
+struct RotaryTable {
+  const void* cos = nullptr;
+  const void* sin = nullptr;
+  int64_t length = 0;
+  int64_t head_dim = 0;
+};
+
+enum class Rotation { kForward, kBack };
+
+// Rotates the first `heads` heads of every token in place: dimension i of a head is paired with i + head_dim / 2. x
+// [tokens, any number of heads * head_dim]; token t stands at position t % table.length. kBack is the transpose, for
+// gradients.
+absl::Status Rotate(const Device& device, const Matrix& x, int64_t heads, const RotaryTable& table, Rotation rotation);
+
+// The loss a block is trained on and its gradient: mean over the features of
+//   (sum over tokens of (y - reference)^2) / (sum over tokens of reference^2);
+// a feature whose reference is zero everywhere is left out of the mean.
+//   scratch   3 * features of the accumulator type
+//   loss      one of the accumulator type
+//   gradient  dL/dy; may be y itself
+absl::Status ReconstructionLoss(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* scratch,
+                                void* loss, const Matrix& gradient);
+
+}  // namespace besa::kernels
