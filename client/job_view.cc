@@ -6,10 +6,14 @@
 namespace besa::client {
 namespace {
 
-// TaskKind counts in the order in which tasks are listed.
+// TaskKind counts in the order in which tasks are listed, but for sweeps, which come behind prepare.
+int RankOf(v1::TaskKind kind) {
+  return kind == v1::TASK_KIND_SWEEP ? 2 * static_cast<int>(v1::TASK_KIND_PREPARE) + 1 : 2 * static_cast<int>(kind);
+}
+
 bool ComesBefore(const v1::Task& a, const v1::Task& b) {
-  return std::make_tuple(static_cast<int>(a.kind()), a.block()) <
-         std::make_tuple(static_cast<int>(b.kind()), b.block());
+  return std::make_tuple(RankOf(a.kind()), a.block(), a.sweep().first_window()) <
+         std::make_tuple(RankOf(b.kind()), b.block(), b.sweep().first_window());
 }
 
 bool IsEnded(v1::TaskState state) {

@@ -54,7 +54,8 @@ absl::Status Run(const Flags& flags, StopSignal& stop) {
                           {.workspace_uri = workspace.ToString(),
                            .lease_term = flags.lease_term,
                            .heartbeat_interval = flags.heartbeat_interval,
-                           .max_attempts = flags.max_attempts});
+                           .max_attempts = flags.max_attempts,
+                           .worker_bytes_per_second = flags.worker_bytes_per_second});
   Publisher publisher(coordinator, *own_store, clock,
                       {.id = "publisher-" + RandomJobId(), .besa_version = BESA_VERSION});
   Housekeeper housekeeper(coordinator, *state, clock);

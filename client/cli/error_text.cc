@@ -48,6 +48,7 @@ absl::string_view FlagOf(absl::string_view field) {
       {"method.sparsegpt_block_size", "--sparsegpt-block-size"},
       {"method.sparsegpt_damping", "--sparsegpt-damping"},
       {"method.schedule", "--schedule"},
+      {"activations", "--activations"},
       {"method.reference", "--reference"},
       {"method.compute_type", "--compute"},
       {"method.batch_size", "--batch-size"},

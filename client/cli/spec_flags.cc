@@ -161,6 +161,8 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
   command.add_option("--sparsegpt-block-size", flags.sparsegpt_block_size, "Columns SparseGPT masks at once [128]");
   command.add_option("--sparsegpt-damping", flags.sparsegpt_damping,
                      "Added to the Hessian's diagonal, as a share of its mean [0.01]");
+  AddEnum<v1::Activations>(command, "--activations", flags.activations,
+                           "Whether workers walk to their blocks or store activations first [the faster]");
   command.add_option("--seed", flags.seed, "Seed of everything random [0]");
   command.add_option("--name", flags.name, "A name for people, shown in lists");
   command.add_option("--request-id", flags.request_id,
@@ -194,6 +196,7 @@ absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, a
   method.set_sparsegpt_damping(flags.sparsegpt_damping);
   spec.set_seed(flags.seed);
   spec.set_display_name(flags.name);
+  request.mutable_job()->set_activations(FromFlag<v1::Activations>(flags.activations));
   return request;
 }
 

@@ -35,6 +35,7 @@ struct SpecFlags {
   std::string preset;
   std::string granularity;
   std::string schedule;
+  std::string activations;
   std::string reference;
   std::string compute;
   int batch_size = 0;

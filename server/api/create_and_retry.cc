@@ -41,6 +41,7 @@ absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::Crea
   ASSIGN_OR_RETURN(ValidatedJob validated, ValidateCreateJob(request, services.store, services.workspace));
   NewJob job{.spec = std::move(validated.spec),
              .model = std::move(validated.model),
+             .activations = request.job().activations(),
              .request_id = request.request_id(),
              .request_hash = hash};
   job.output_key = job.spec.output_uri();

@@ -43,6 +43,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--max-attempts", flags.max_attempts, "failed attempts of a task until its job fails")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  app.add_option("--worker-bandwidth", flags.worker_bytes_per_second,
+                 "bytes that a worker moves to or from the store in a second, by which jobs choose how workers come by "
+                 "activations")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--log-level", flags.log_level)
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();

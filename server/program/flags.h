@@ -26,6 +26,7 @@ struct Flags {
   absl::Duration lease_term = absl::Seconds(30);
   absl::Duration heartbeat_interval = absl::Seconds(5);
   int max_attempts = 5;
+  double worker_bytes_per_second = 3e9;
   // "debug", "info", "warning", "error".
   std::string log_level = "info";
   // "text" or "json".

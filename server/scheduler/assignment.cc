@@ -2,6 +2,7 @@
 
 #include "server/scheduler/attempts.h"
 #include "server/scheduler/plan.h"
+#include "server/scheduler/stored_boundaries.h"
 
 namespace besa::server {
 
@@ -21,6 +22,10 @@ v1::Assignment MakeAssignment(const JobRows& rows, const TaskRow& task, const Sc
   const v1::TaskResult& prepare = PrepareTask(rows.tasks).task.result();
   *assignment.mutable_inputs() = prepare.prepare().inputs();
   if (kind != v1::TASK_KIND_PASSTHROUGH) assignment.set_tokens_uri(prepare.attempt_uri());
+  if (kind == v1::TASK_KIND_SWEEP) *assignment.mutable_sweep() = task.task.sweep();
+  if (kind == v1::TASK_KIND_PRUNE && StoresActivations(rows)) {
+    *assignment.mutable_boundary() = BoundaryBefore(rows, task.task.block());
+  }
   const bool of_blocks_before = kind == v1::TASK_KIND_PRUNE && IsSequential(rows.job.job.spec());
   if (kind != v1::TASK_KIND_EVALUATE_PRUNED && !of_blocks_before) return assignment;
 

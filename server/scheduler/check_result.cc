@@ -52,6 +52,17 @@ absl::Status CheckBlock(const v1::Task& task, const v1::BlockResult& block) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSweep(const v1::Task& task, const v1::TaskResult& result) {
+  if (result.sweep().share().SerializeAsString() != task.sweep().SerializeAsString()) {
+    return FieldError("result.sweep.share", result.sweep().share().ShortDebugString(), task.sweep().ShortDebugString());
+  }
+  if (result.files_size() != task.sweep().boundaries_size()) {
+    return FieldError("result.files", absl::StrCat(result.files_size(), " files"),
+                      absl::StrCat(task.sweep().boundaries_size(), ", one a boundary"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckText(const v1::Perplexity& text, bool pruned) {
   constexpr char kPrefix[] = "result.evaluation.texts.";
   if (!std::isfinite(text.perplexity()) || text.perplexity() < 1) {
@@ -90,6 +101,8 @@ v1::TaskResult::DetailCase ExpectedDetail(v1::TaskKind kind) {
       return v1::TaskResult::kPrepare;
     case v1::TASK_KIND_PRUNE:
       return v1::TaskResult::kBlock;
+    case v1::TASK_KIND_SWEEP:
+      return v1::TaskResult::kSweep;
     case v1::TASK_KIND_PASSTHROUGH:
       return v1::TaskResult::kPassthrough;
     default:
@@ -113,6 +126,7 @@ absl::Status CheckResult(const v1::Task& task, const v1::JobSpec& spec, const v1
   const bool writes_files = expected != v1::TaskResult::kEvaluation;
   if (writes_files && result.files().empty()) return FieldError("result.files", "none", "at least one file");
   if (expected == v1::TaskResult::kBlock) return CheckBlock(task, result.block());
+  if (expected == v1::TaskResult::kSweep) return CheckSweep(task, result);
   if (expected == v1::TaskResult::kEvaluation) {
     return CheckEvaluation(spec, result.evaluation(), task.kind() == v1::TASK_KIND_EVALUATE_PRUNED);
   }

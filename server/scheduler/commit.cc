@@ -30,13 +30,23 @@ void SetMemoryNeeds(JobEdit& edit, const v1::PrepareResult& prepare) {
   edit.mutable_job().job.mutable_model()->set_block_memory_bytes(prepare.block_memory_bytes());
   for (size_t i = 0; i < edit.tasks().size(); ++i) {
     const v1::TaskKind kind = edit.tasks()[i].task.kind();
-    if (kind == v1::TASK_KIND_PRUNE) {
+    if (kind == v1::TASK_KIND_PRUNE || kind == v1::TASK_KIND_SWEEP) {
       edit.mutable_task(i).task.set_memory_bytes(prepare.block_memory_bytes());
     } else if (kind == v1::TASK_KIND_EVALUATE_DENSE) {
       edit.mutable_task(i).task.set_memory_bytes(prepare.evaluation_memory_bytes());
     } else if (kind == v1::TASK_KIND_EVALUATE_PRUNED) {
       edit.mutable_task(i).task.set_memory_bytes(prepare.comparison_memory_bytes());
     }
+  }
+}
+
+// Nobody needs stored activations any more when all blocks are committed.
+void DropBoundaries(JobEdit& edit) {
+  for (const TaskRow& row : edit.tasks()) {
+    if (row.task.kind() == v1::TASK_KIND_PRUNE && row.task.state() != v1::TASK_STATE_COMMITTED) return;
+  }
+  for (const TaskRow& row : edit.tasks()) {
+    if (row.task.kind() == v1::TASK_KIND_SWEEP) edit.AddGarbage(row.task.result().attempt_uri(), absl::ZeroDuration());
   }
 }
 
@@ -72,6 +82,7 @@ Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& h
   row.task.mutable_result()->set_attempt_uri(AttemptUri(edit.job(), row.id, row.lease->attempt));
   row.lease.reset();
   if (row.task.kind() == v1::TASK_KIND_PREPARE) SetMemoryNeeds(edit, result.prepare());
+  if (row.task.kind() == v1::TASK_KIND_PRUNE) DropBoundaries(edit);
   if (!leaving) LeaseNextBlock(edit, *index, holder);
   return {Done{}, edit.Finish()};
 }

@@ -107,8 +107,8 @@ TEST(Retry, EndsWhatStillRunsOfTheGenerationBefore) {
   ASSERT_TRUE(job.Fail(a, first, v1::FAILURE_REASON_BAD_NUMBERS).ok());
   ASSERT_TRUE(job.Retry().ok());
   EXPECT_TRUE(absl::IsAborted(job.Commit(b, *second)));
-  EXPECT_EQ(job.last_attempt("prune-00001").outcome(), v1::ATTEMPT_OUTCOME_CANCELLED);
-  EXPECT_EQ(job.task_state("prune-00001"), v1::TASK_STATE_PENDING);
+  EXPECT_EQ(job.last_attempt("prune-00002").outcome(), v1::ATTEMPT_OUTCOME_CANCELLED);
+  EXPECT_EQ(job.task_state("prune-00002"), v1::TASK_STATE_PENDING);
 }
 
 TEST(Retry, IsRefusedUnlessTheJobFailed) {

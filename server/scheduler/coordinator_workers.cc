@@ -134,7 +134,7 @@ absl::StatusOr<v1::LeaseTaskResponse> Coordinator::LeaseFrom(const std::vector<s
                    request.incarnation(),
                    request.request_id(),
                    {request.held_leases().begin(), request.held_leases().end()},
-                   {memory_bytes, std::nullopt}};
+                   {memory_bytes, std::nullopt, request.worker()}};
   v1::LeaseTaskResponse response;
   for (const std::string& job_id : job_ids) {
     asked.taker.cursor.reset();

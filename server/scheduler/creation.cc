@@ -1,6 +1,8 @@
 #include "server/scheduler/creation.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -10,9 +12,30 @@
 #include "server/scheduler/pending_reason.h"
 #include "server/scheduler/plan.h"
 #include "server/scheduler/progress.h"
+#include "server/scheduler/stored_boundaries.h"
 #include "server/state/names.h"
 
 namespace besa::server {
+namespace {
+
+v1::Activations ActivationsOf(const NewJob& request, const Context& context) {
+  if (IsSequential(request.spec)) return v1::ACTIVATIONS_WALKED;
+  if (request.activations != v1::ACTIVATIONS_UNSPECIFIED) return request.activations;
+  const SweepCosts costs =
+      EstimateSweepCosts(request.model, request.spec.calibration(), context.options.worker_bytes_per_second);
+  return ChooseActivations(request.model.blocks(), costs, context.fleet.workers);
+}
+
+// Nobody may be there yet who asks for stored activations: they would not, for one worker.
+constexpr int32_t kFewestSweepers = 2;
+
+std::vector<v1::SweepShare> SharesOf(const NewJob& request, v1::Activations activations, int32_t workers) {
+  if (activations != v1::ACTIVATIONS_STORED) return {};
+  workers = std::max(workers, kFewestSweepers);
+  return PlanShares(request.spec.calibration(), workers, PlanBoundaries(request.model.blocks(), workers));
+}
+
+}  // namespace
 
 CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context& context) {
   CreateJobRow create;
@@ -20,7 +43,8 @@ CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context&
   create.request_hash = request.request_hash;
 
   JobRows& rows = create.rows;
-  rows.tasks = PlanTasks(job_id, request.spec, request.model);
+  const v1::Activations activations = ActivationsOf(request, context);
+  rows.tasks = PlanTasks(job_id, request.spec, request.model, SharesOf(request, activations, context.fleet.workers));
   rows.job.workspace_uri = absl::StrCat(absl::StripSuffix(context.options.workspace_uri, "/"), "/", job_id, "/");
   rows.job.output_key = request.output_key;
 
@@ -30,6 +54,7 @@ CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context&
   job.set_state(v1::JOB_STATE_PENDING);
   job.set_version(1);
   job.set_generation(1);
+  job.set_activations(activations);
   *job.mutable_create_time() = ToProto(context.now);
   *job.mutable_model() = request.model;
   *job.mutable_progress() = ComputeProgress(rows, context.now);

@@ -16,6 +16,8 @@ struct NewJob {
   v1::JobSpec spec;
   // Read from the checkpoint; `blocks` decides the plan.
   v1::ModelSummary model;
+  // As asked for; unset: OnCreated chooses.
+  v1::Activations activations = v1::ACTIVATIONS_UNSPECIFIED;
   // The caller's, may be empty.
   std::string request_id;
   // Hash of the request as it came. Compared when request_id is seen again.

@@ -81,12 +81,12 @@ TEST(JobState, WhenAJobFailsWhatWaitsIsCancelledAndWhatRunsIsTold) {
   ASSERT_TRUE(job.Fail(a, first, v1::FAILURE_REASON_BAD_NUMBERS, "block 0, linear q_proj: NaN").ok());
 
   EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
-  EXPECT_EQ(job.task_state("prune-00002"), v1::TASK_STATE_CANCELLED);
-  EXPECT_EQ(job.task_state("prune-00001"), v1::TASK_STATE_LEASED);
+  EXPECT_EQ(job.task_state("prune-00001"), v1::TASK_STATE_CANCELLED);
+  EXPECT_EQ(job.task_state("prune-00002"), v1::TASK_STATE_LEASED);
   EXPECT_TRUE(*job.Beat(b, *second)) << "told to stop";
   EXPECT_TRUE(absl::IsAborted(job.Commit(b, *second)));
-  EXPECT_EQ(job.task_state("prune-00001"), v1::TASK_STATE_CANCELLED);
-  EXPECT_EQ(job.last_attempt("prune-00001").outcome(), v1::ATTEMPT_OUTCOME_CANCELLED);
+  EXPECT_EQ(job.task_state("prune-00002"), v1::TASK_STATE_CANCELLED);
+  EXPECT_EQ(job.last_attempt("prune-00002").outcome(), v1::ATTEMPT_OUTCOME_CANCELLED);
   EXPECT_FALSE(job.Lease(a).has_value());
 }
 

@@ -41,7 +41,7 @@ Decision<std::optional<v1::Assignment>> OnLeaseAsked(JobRows rows, const LeaseAs
     }
   }
   if (!granted && IsRunnable(edit.job().job.state())) {
-    granted = PickTask(edit.tasks(), asked.taker);
+    granted = PickTask(edit.rows(), asked.taker, context);
     if (granted) StartLease(edit, *granted, asked.worker, asked.incarnation, asked.request_id);
   }
   JobChanges changes = edit.Finish();

@@ -22,6 +22,9 @@ struct SchedulerOptions {
   int32_t max_publish_failures = 5;
   // Largest size of one file of weights, as sent to workers.
   int64_t shard_bytes = int64_t{4} << 30;
+  // Bytes that one worker moves to or from the store in a second: what the choice between walking to a block and
+  // storing activations goes by.
+  double worker_bytes_per_second = 3e9;
   // Beats and progress of one lease are stored at most this often.
   absl::Duration progress_interval = absl::Seconds(1);
 };

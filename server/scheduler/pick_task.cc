@@ -1,36 +1,58 @@
 #include "server/scheduler/pick_task.h"
 
-#include <tuple>
+#include <utility>
+
+#include "server/scheduler/order_of_work.h"
+#include "server/scheduler/work_state.h"
 
 namespace besa::server {
 namespace {
 
-// Lower is taken first.
-using Rank = std::tuple<int, bool, int32_t>;
-
-Rank RankOf(const TaskRow& row, const Taker& taker) {
-  switch (row.task.kind()) {
+// Lower is taken first; blocks have their own order.
+int RankOf(v1::TaskKind kind) {
+  switch (kind) {
     case v1::TASK_KIND_PREPARE:
-      return {0, false, 0};
+      return 0;
+    case v1::TASK_KIND_SWEEP:
+      return 1;
     case v1::TASK_KIND_PRUNE:
-      return {1, taker.cursor.has_value() && row.task.block() < *taker.cursor, row.task.block()};
+      return 2;
     case v1::TASK_KIND_PASSTHROUGH:
-      return {2, false, 0};
+      return 3;
     default:
-      return {3, false, row.position};
+      return 4;
   }
+}
+
+std::optional<size_t> PickBlock(const JobRows& rows, const Taker& taker, const Context& context) {
+  const std::optional<int32_t> block = NextBlock(ReadWorkState(rows, taker.memory_bytes, context),
+                                                 {.cursor = taker.cursor, .pace = PaceOf(rows, taker.worker)});
+  if (!block) return std::nullopt;
+  for (size_t i = 0; i < rows.tasks.size(); ++i) {
+    const v1::Task& task = rows.tasks[i].task;
+    if (task.kind() == v1::TASK_KIND_PRUNE && task.block() == *block) return i;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
-std::optional<size_t> PickTask(const std::vector<TaskRow>& tasks, const Taker& taker) {
+std::optional<size_t> PickTask(const JobRows& rows, const Taker& taker, const Context& context) {
   std::optional<size_t> best;
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    if (tasks[i].task.state() != v1::TASK_STATE_PENDING) continue;
-    if (tasks[i].task.memory_bytes() > taker.memory_bytes) continue;
-    if (!best || RankOf(tasks[i], taker) < RankOf(tasks[*best], taker)) best = i;
+  bool any_block = false;
+  for (size_t i = 0; i < rows.tasks.size(); ++i) {
+    const v1::Task& task = rows.tasks[i].task;
+    if (task.state() != v1::TASK_STATE_PENDING || task.memory_bytes() > taker.memory_bytes) continue;
+    if (task.kind() == v1::TASK_KIND_PRUNE) {
+      any_block = true;
+    } else if (!best || RankOf(task.kind()) < RankOf(rows.tasks[*best].task.kind())) {
+      best = i;
+    }
   }
-  return best;
+  const int rank = best ? RankOf(rows.tasks[*best].task.kind()) : RankOf(v1::TASK_KIND_UNSPECIFIED);
+  if (!any_block || rank < RankOf(v1::TASK_KIND_PRUNE)) return best;
+  const std::optional<size_t> block = PickBlock(rows, taker, context);
+  return block ? block : best;
 }
 
 }  // namespace besa::server

@@ -4,22 +4,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <vector>
+#include <string>
 
+#include "server/scheduler/context.h"
 #include "server/state/rows.h"
 
 namespace besa::server {
 
-// What decides it: the worker's memory, and the block whose input activations it holds, if any of this job.
+// What decides it: who asks ("workers/{worker}"), its memory, and the block whose input activations it holds, if any of
+// this job.
 struct Taker {
   int64_t memory_bytes = 0;
   std::optional<int32_t> cursor;
+  std::string worker;
 };
 
-// The index of the task, nullopt if none is PENDING that fits. By preference:
+// The index of the task, nullopt if none is PENDING that fits, or if all that are left are blocks which those at work
+// on others will have pruned sooner. By preference:
 //   1. prepare, without which nothing else starts,
-//   2. blocks: the lowest at or after the cursor, as the worker can walk there forward; else the lowest,
-//   3. passthrough, 4. the evaluations, so that the fleet finishes the blocks first.
-std::optional<size_t> PickTask(const std::vector<TaskRow>& tasks, const Taker& taker);
+//   2. sweeps, for which the blocks wait,
+//   3. blocks, as order_of_work.h says,
+//   4. passthrough, 5. the evaluations, so that the fleet finishes the blocks first.
+std::optional<size_t> PickTask(const JobRows& rows, const Taker& taker, const Context& context);
 
 }  // namespace besa::server

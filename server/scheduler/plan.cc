@@ -14,7 +14,8 @@ bool DependsOn(const v1::Task& task, const v1::Task& on, bool sequential) {
   switch (task.kind()) {
     case v1::TASK_KIND_PRUNE:
       if (sequential && other == v1::TASK_KIND_PRUNE) return on.block() < task.block();
-      return other == v1::TASK_KIND_PREPARE;
+      return other == v1::TASK_KIND_PREPARE || other == v1::TASK_KIND_SWEEP;
+    case v1::TASK_KIND_SWEEP:
     case v1::TASK_KIND_PASSTHROUGH:
     case v1::TASK_KIND_EVALUATE_DENSE:
       return other == v1::TASK_KIND_PREPARE;
@@ -29,7 +30,8 @@ bool DependsOn(const v1::Task& task, const v1::Task& on, bool sequential) {
 
 std::string PruneTaskId(int32_t block) { return absl::StrFormat("prune-%05d", block); }
 
-std::vector<TaskRow> PlanTasks(absl::string_view job_id, const v1::JobSpec& spec, const v1::ModelSummary& model) {
+std::vector<TaskRow> PlanTasks(absl::string_view job_id, const v1::JobSpec& spec, const v1::ModelSummary& model,
+                               const std::vector<v1::SweepShare>& sweeps) {
   std::vector<TaskRow> tasks;
   const auto add = [&](std::string id, v1::TaskKind kind, int32_t block = 0) {
     TaskRow row;
@@ -42,6 +44,10 @@ std::vector<TaskRow> PlanTasks(absl::string_view job_id, const v1::JobSpec& spec
     tasks.push_back(std::move(row));
   };
   add("prepare", v1::TASK_KIND_PREPARE);
+  for (size_t share = 0; share < sweeps.size(); ++share) {
+    add(absl::StrFormat("sweep-%05d", share), v1::TASK_KIND_SWEEP);
+    *tasks.back().task.mutable_sweep() = sweeps[share];
+  }
   for (int32_t block = 0; block < model.blocks(); ++block) add(PruneTaskId(block), v1::TASK_KIND_PRUNE, block);
   add("passthrough", v1::TASK_KIND_PASSTHROUGH);
   if (!spec.evaluations().empty()) {

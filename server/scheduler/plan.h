@@ -1,11 +1,12 @@
 // The tasks of a job and what they wait for.
 //
-//   prepare --+--> prune-00000 ... prune-<L-1> --+--> evaluate-pruned
-//             +--> passthrough ------------------+
+//   prepare --+--> [sweep-00000 ...] --> prune-00000 ... prune-<L-1> --+--> evaluate-pruned
+//             +--> passthrough ----------------------------------------+
 //             +--> evaluate-dense
 //
 // The evaluations are planned only if the job names a text to evaluate on. In SCHEDULE_SEQUENTIAL every block waits for
-// those before it, too.
+// those before it, too. Sweeps are
+// planned for jobs that store activations.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +21,9 @@
 
 namespace besa::server {
 
-// The plan of a new job, in the order prepare, blocks, passthrough, evaluations. All but prepare are BLOCKED.
-std::vector<TaskRow> PlanTasks(absl::string_view job_id, const v1::JobSpec& spec, const v1::ModelSummary& model);
+// The plan of a new job, in the order prepare, sweeps, blocks, passthrough, evaluations. All but prepare are BLOCKED.
+std::vector<TaskRow> PlanTasks(absl::string_view job_id, const v1::JobSpec& spec, const v1::ModelSummary& model,
+                               const std::vector<v1::SweepShare>& sweeps);
 
 // How many tasks that `task` waits for are not committed yet.
 int32_t UnmetDependencies(const JobRows& rows, const TaskRow& task);

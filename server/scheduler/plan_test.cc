@@ -16,7 +16,7 @@ using testing::TestWorker;
 TEST(Plan, HasTheTasksInTheOrderPrepareBlocksPassthroughEvaluations) {
   const NewJob request = TestRequest(2, /*evaluation=*/true);
   std::vector<std::string> names;
-  for (const TaskRow& row : PlanTasks("j1", request.spec, request.model)) names.push_back(row.task.name());
+  for (const TaskRow& row : PlanTasks("j1", request.spec, request.model, {})) names.push_back(row.task.name());
   EXPECT_THAT(
       names, ElementsAre("jobs/j1/tasks/prepare", "jobs/j1/tasks/prune-00000", "jobs/j1/tasks/prune-00001",
                          "jobs/j1/tasks/passthrough", "jobs/j1/tasks/evaluate-dense", "jobs/j1/tasks/evaluate-pruned"));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 #include "server/scheduler/attempts.h"
 #include "server/scheduler/commit.h"
@@ -64,6 +65,12 @@ v1::TaskResult TestResult(const v1::Assignment& assignment, int variant) {
       block.set_weights(1000);
       break;
     }
+    case v1::TASK_KIND_SWEEP:
+      for (const int32_t boundary : assignment.sweep().boundaries()) {
+        add_file(absl::StrFormat("boundary-%05d.safetensors", boundary));
+      }
+      *result.mutable_sweep()->mutable_share() = assignment.sweep();
+      break;
     case v1::TASK_KIND_PASSTHROUGH:
       add_file("rest-00001.safetensors");
       result.mutable_passthrough()->add_tensors("model.norm.weight");
@@ -85,11 +92,14 @@ Holder HolderOf(const TestWorker& worker, const v1::Assignment& assignment) {
   return {worker.name, worker.incarnation, assignment.lease()};
 }
 
-TestJob::TestJob(int blocks, bool evaluation, v1::Schedule schedule) {
+TestJob::TestJob(int blocks, bool evaluation, v1::Schedule schedule)
+    : TestJob(TestRequest(blocks, evaluation, schedule)) {}
+
+TestJob::TestJob(const NewJob& request) {
   context.now = absl::FromUnixSeconds(1'750'000'000);
   context.fleet = {1, int64_t{16} << 30};
   context.options.workspace_uri = "/workspace";
-  CreateJobRow create = OnCreated("j1", TestRequest(blocks, evaluation, schedule), context);
+  CreateJobRow create = OnCreated("j1", request, context);
   rows = std::move(create.rows);
   events = std::move(create.events);
 }
@@ -97,8 +107,8 @@ TestJob::TestJob(int blocks, bool evaluation, v1::Schedule schedule) {
 std::optional<v1::Assignment> TestJob::Lease(TestWorker& worker, absl::string_view request_id,
                                              std::optional<int32_t> cursor) {
   const std::string id = request_id.empty() ? absl::StrCat("request-", ++requests_) : std::string(request_id);
-  auto decision =
-      OnLeaseAsked(rows, {worker.name, worker.incarnation, id, worker.held, {worker.memory_bytes, cursor}}, context);
+  auto decision = OnLeaseAsked(
+      rows, {worker.name, worker.incarnation, id, worker.held, {worker.memory_bytes, cursor, worker.name}}, context);
   Apply(decision.changes);
   EXPECT_TRUE(decision.reply.ok()) << decision.reply.status();
   if (*decision.reply) worker.held.push_back((*decision.reply)->lease().id());

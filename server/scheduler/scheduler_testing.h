@@ -56,6 +56,7 @@ inline constexpr int64_t kComparisonMemory = int64_t{3} << 30;
 // events are numbered without gap and that no committed task changes.
 class TestJob {
  public:
+  explicit TestJob(const NewJob& request);
   explicit TestJob(int blocks = 3, bool evaluation = true, v1::Schedule schedule = v1::SCHEDULE_INDEPENDENT);
 
   // Asks for a task. The worker takes note of the lease.

@@ -155,6 +155,17 @@ absl::Status ResolveTexts(v1::JobSpec& spec, const storage::Checkpoint& checkpoi
   return absl::OkStatus();
 }
 
+absl::Status CheckActivations(v1::Activations activations, const v1::JobSpec& spec) {
+  if (!v1::Activations_IsValid(activations)) {
+    return FieldError("activations", absl::StrCat(static_cast<int>(activations)), "a value of Activations");
+  }
+  if (activations == v1::ACTIVATIONS_STORED && spec.method().schedule() == v1::SCHEDULE_SEQUENTIAL) {
+    return FieldError("activations", "ACTIVATIONS_STORED",
+                      "ACTIVATIONS_WALKED, as the schedule is sequential: its activations change with every block");
+  }
+  return absl::OkStatus();
+}
+
 v1::ModelSummary Summarise(const storage::Checkpoint& checkpoint) {
   v1::ModelSummary model;
   model.set_architecture(checkpoint.config().architecture);
@@ -183,6 +194,7 @@ absl::StatusOr<ValidatedJob> ValidateCreateJob(const v1::CreateJobRequest& reque
                                "texts or token ids to measure perplexity on, or no evaluation at all"));
   }
   RETURN_IF_ERROR(ResolveMethod(spec));
+  RETURN_IF_ERROR(CheckActivations(request.job().activations(), spec));
 
   ASSIGN_OR_RETURN(const storage::Uri model, storage::Uri::Parse(spec.model_uri(), "model_uri"));
   ASSIGN_OR_RETURN(const storage::Uri output, storage::Uri::Parse(spec.output_uri(), "output_uri"));

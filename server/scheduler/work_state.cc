@@ -1,0 +1,164 @@
+#include "server/scheduler/work_state.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "proto/time.h"
+#include "server/scheduler/attempts.h"
+#include "server/scheduler/stored_boundaries.h"
+
+namespace besa::server {
+namespace {
+
+// Of a block's time, until it has been seen.
+constexpr double kLoadShare = 0.5;
+
+bool IsCommittedBlock(const TaskRow& row) {
+  return row.task.kind() == v1::TASK_KIND_PRUNE && row.task.state() == v1::TASK_STATE_COMMITTED;
+}
+
+const v1::Attempt* Winner(const TaskRow& row) { return FindAttempt(row.task, row.task.result().attempt()); }
+
+double StageSum(const v1::TaskResult& result, absl::string_view name) {
+  double sum = 0.0;
+  for (const v1::StageSeconds& stage : result.stages()) {
+    if (stage.stage() == name) sum += stage.seconds();
+  }
+  return sum;
+}
+
+// Everything but getting to the block.
+double BlockSeconds(const v1::TaskResult& result) {
+  double sum = 0.0;
+  for (const v1::StageSeconds& stage : result.stages()) sum += stage.seconds();
+  return sum - StageSum(result, "walk") - StageSum(result, "fetch");
+}
+
+struct Sum {
+  double seconds = 0.0;
+  double count = 0.0;
+
+  void Add(double some_seconds, double some_count) {
+    seconds += some_seconds;
+    count += some_count;
+  }
+  std::optional<double> Mean() const {
+    return count > 0 && seconds > 0 ? std::optional(seconds / count) : std::nullopt;
+  }
+};
+
+// The block behind the last one that the worker committed before `time`.
+std::optional<int32_t> CursorAt(const JobRows& rows, absl::string_view worker, absl::Time time) {
+  std::optional<int32_t> cursor;
+  absl::Time latest = absl::InfinitePast();
+  for (const TaskRow& row : rows.tasks) {
+    if (!IsCommittedBlock(row)) continue;
+    const v1::Attempt* attempt = Winner(row);
+    if (attempt == nullptr || attempt->worker() != worker) continue;
+    const absl::Time end = FromProto(attempt->end_time());
+    if (end > time || end < latest) continue;
+    latest = end;
+    cursor = row.task.block() + 1;
+  }
+  return cursor;
+}
+
+// What has been seen of a worker, or of all.
+struct Seen {
+  Sum block;
+  Sum forward;
+  Sum load;
+};
+
+Seen Look(const JobRows& rows, absl::string_view worker) {
+  Seen seen;
+  for (const TaskRow& row : rows.tasks) {
+    if (!IsCommittedBlock(row)) continue;
+    const v1::Attempt* attempt = Winner(row);
+    if (attempt == nullptr || (!worker.empty() && attempt->worker() != worker)) continue;
+    const v1::TaskResult& result = row.task.result();
+    seen.block.Add(BlockSeconds(result), 1);
+    const double load = StageSum(result, "fetch");
+    if (load > 0) {
+      seen.load.Add(load, 1);
+      continue;
+    }
+    const auto cursor = CursorAt(rows, attempt->worker(), FromProto(attempt->start_time()));
+    const int32_t walked = row.task.block() - (cursor && *cursor <= row.task.block() ? *cursor : 0);
+    if (walked > 0) seen.forward.Add(StageSum(result, "walk"), walked);
+  }
+  return seen;
+}
+
+// How fast everybody is, looked up once.
+class Paces {
+ public:
+  explicit Paces(const JobRows& rows) : rows_(rows), all_(Look(rows, "")) {}
+
+  // Nobody has committed a block yet, so that times cannot be compared with the clock.
+  bool unknown() const { return !all_.block.Mean().has_value(); }
+
+  Pace Of(absl::string_view worker) {
+    if (unknown()) return {};
+    const auto [known, fresh] = by_worker_.try_emplace(std::string(worker));
+    if (fresh) known->second = Average(Look(rows_, worker));
+    return known->second;
+  }
+  Pace OfAll() const { return unknown() ? Pace{} : Average(all_); }
+  double Load() const { return all_.load.Mean().value_or(kLoadShare * OfAll().block); }
+
+ private:
+  Pace Average(const Seen& seen) const {
+    const double mean = *all_.block.Mean();
+    // A worker of which only its blocks are known walks faster than others by as much as it prunes faster.
+    const double share = all_.forward.Mean().value_or(Pace{}.forward * mean) / mean;
+    Pace pace{.block = seen.block.Mean().value_or(mean)};
+    // A walk is part of what pruning takes; what is measured as longer waited for something else.
+    pace.forward = std::min(seen.forward.Mean().value_or(share * pace.block), pace.block);
+    return pace;
+  }
+
+  const JobRows& rows_;
+  const Seen all_;
+  std::map<std::string, Pace> by_worker_;
+};
+
+RunningBlock Running(const JobRows& rows, const TaskRow& row, const WorkState& state, absl::Time now, Paces& paces) {
+  RunningBlock running{.block = row.task.block(), .pace = paces.Of(row.lease->worker)};
+  const v1::Attempt* attempt = FindAttempt(row.task, row.lease->attempt);
+  const absl::Time start = attempt == nullptr ? now : FromProto(attempt->start_time());
+  const double way = TimeToReach(state, CursorAt(rows, row.lease->worker, start), running.block, running.pace);
+  running.remaining = way + running.pace.block;
+  if (paces.unknown()) return running;
+  const double elapsed = absl::ToDoubleSeconds(now - start);
+  // One that takes longer than expected is slower than expected.
+  running.pace.block = std::max(running.pace.block, elapsed - way);
+  running.remaining = std::max(running.remaining - elapsed, elapsed / 4);
+  return running;
+}
+
+}  // namespace
+
+Pace PaceOf(const JobRows& rows, absl::string_view worker) { return Paces(rows).Of(worker); }
+
+WorkState ReadWorkState(const JobRows& rows, int64_t memory_bytes, const Context& context) {
+  Paces paces(rows);
+  WorkState state;
+  for (const TaskRow& row : rows.tasks) {
+    if (row.task.kind() != v1::TASK_KIND_PRUNE) continue;
+    state.free.push_back(row.task.state() == v1::TASK_STATE_PENDING && row.task.memory_bytes() <= memory_bytes);
+  }
+  state.boundaries = CommittedBoundaries(rows);
+  state.load = paces.Load();
+  for (const TaskRow& row : rows.tasks) {
+    if (row.task.kind() != v1::TASK_KIND_PRUNE || row.task.state() != v1::TASK_STATE_LEASED || !row.lease) continue;
+    state.running.push_back(Running(rows, row, state, context.now, paces));
+  }
+  state.others = std::max(0, context.fleet.workers - static_cast<int32_t>(state.running.size()) - 1);
+  state.others_pace = paces.OfAll();
+  return state;
+}
+
+}  // namespace besa::server
