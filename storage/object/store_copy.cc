@@ -1,0 +1,64 @@
+// store_copy in|out FOLDER URI NAME...: files of a folder into a store, or objects out of it into memory, in the way in
+// which workers write shards and read weights. For the throughput benchmark.
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <fstream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "storage/base/status_macros.h"
+#include "storage/object/open_store.h"
+
+namespace besa::storage {
+namespace {
+
+// A tensor of a large model.
+constexpr int64_t kTensorBytes = int64_t{128} << 20;
+
+absl::Status CopyIn(ObjectStore& store, const std::string& path, const Uri& to) {
+  ASSIGN_OR_RETURN(const auto writer, store.OpenWriter(to));
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> buffer(kTensorBytes);
+  while (file.read(buffer.data(), kTensorBytes) || file.gcount() > 0) {
+    const std::span<const char> bytes(buffer.data(), static_cast<size_t>(file.gcount()));
+    RETURN_IF_ERROR(writer->Write(std::as_bytes(bytes)));
+  }
+  if (file.bad()) return absl::UnavailableError(absl::StrCat(path, ": cannot be read"));
+  return writer->Finish();
+}
+
+absl::Status CopyOut(ObjectStore& store, const Uri& from) {
+  ASSIGN_OR_RETURN(const ObjectInfo info, store.Stat(from));
+  std::vector<std::byte> buffer(kTensorBytes);
+  for (int64_t done = 0; done < info.size; done += kTensorBytes) {
+    const auto size = static_cast<size_t>(std::min(kTensorBytes, info.size - done));
+    RETURN_IF_ERROR(store.ReadRange(from, done, std::span(buffer).first(size)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Run(std::span<char*> arguments) {
+  if (arguments.size() < 5) return absl::InvalidArgumentError("store_copy in|out FOLDER URI NAME...");
+  const std::string direction = arguments[1];
+  ASSIGN_OR_RETURN(const Uri uri, Uri::Parse(arguments[3]));
+  ASSIGN_OR_RETURN(const auto store, OpenStore({.allowed_prefixes = {arguments[3]}}));
+  for (const char* const name : arguments.subspan(4)) {
+    const absl::Status status = direction == "in"
+                                    ? CopyIn(*store, absl::StrCat(arguments[2], "/", name), uri.Join(name))
+                                    : CopyOut(*store, uri.Join(name));
+    RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace besa::storage
+
+int main(int argc, char** argv) {
+  const absl::Status status = besa::storage::Run({argv, static_cast<size_t>(argc)});
+  if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  return status.ok() ? 0 : 1;
+}
