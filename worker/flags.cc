@@ -24,6 +24,12 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--store-config", flags.store_config, "JSON file with endpoints and credentials of S3 buckets");
+  auto* const cache = app.add_option("--cache", flags.cache,
+                                     "folder on a local disk that keeps weights and token ids; workers may share it");
+  app.add_option("--cache-limit", flags.cache_limit, "bytes to keep there at most, like 200GiB; default: 100GiB")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::PositiveNumber)
+      ->needs(cache);
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn or error")->capture_default_str();
   app.add_option("--log-format", flags.log_format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))

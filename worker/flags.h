@@ -26,6 +26,9 @@ struct Flags {
   std::vector<std::string> allow;
   // File that says where buckets lie; empty: what the environment says holds for all.
   std::string store_config;
+  // Folder that keeps weights and token ids that were read; empty: nothing is kept.
+  std::string cache;
+  uint64_t cache_limit = uint64_t{100} << 30;
   // "trace", "debug", "info", "warn", "error".
   std::string log_level = "info";
   // "text" or "json".

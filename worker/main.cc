@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "CLI/CLI.hpp"
@@ -14,12 +15,14 @@
 #include "storage/base/random.h"
 #include "storage/base/sleeper.h"
 #include "storage/base/status_macros.h"
+#include "storage/object/caching_store.h"
 #include "storage/object/open_store.h"
 #include "worker/agent/agent.h"
 #include "worker/agent/fresh_id.h"
 #include "worker/agent/logging.h"
 #include "worker/agent/stop_signals.h"
 #include "worker/agent/tasks/engine_task_runner.h"
+#include "worker/agent/tasks/prefetch.h"
 #include "worker/flags.h"
 #include "worker/pruner/pruner.h"
 
@@ -51,9 +54,21 @@ absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) 
                    pruner::Engine::Create({.device = flags.device,
                                            .threads = flags.threads,
                                            .memory_limit = static_cast<int64_t>(flags.memory_limit)}));
-  EngineTaskRunner runner({.store = *store, .engine = *engine, .clock = Clock::Real()});
-
   const RandomBits random = SystemRandom();
+  std::unique_ptr<storage::CachingStore> cache;
+  std::optional<Prefetcher> prefetcher;
+  if (!flags.cache.empty()) {
+    ASSIGN_OR_RETURN(cache, storage::CachingStore::Open(*store, {.folder = flags.cache,
+                                                                 .limit_bytes = static_cast<int64_t>(flags.cache_limit),
+                                                                 .worth_keeping = &WorthCaching,
+                                                                 .random = random}));
+    prefetcher.emplace(*cache);
+  }
+  EngineTaskRunner runner({.store = cache ? static_cast<storage::ObjectStore&>(*cache) : *store,
+                           .engine = *engine,
+                           .clock = Clock::Real(),
+                           .prefetcher = prefetcher ? &*prefetcher : nullptr});
+
   const Identity identity{.name = WorkerName(flags, HostName()),
                           .incarnation = FreshId(random),
                           .version = BESA_VERSION,
@@ -69,7 +84,13 @@ absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) 
                .new_id = [&random] { return FreshId(random); }},
               v1::WorkerService::NewStub(ConnectToCoordinator(flags.coordinator)), runner, log_tail);
   const StopSignals signals([&agent] { agent.Drain(); });
-  return agent.Run();
+  const absl::Status ended = agent.Run();
+  if (cache) {
+    const storage::CacheCounts counts = cache->counts();
+    spdlog::info("cache: {} reads of {} were kept ones, {} bytes fetched, {} served, {} not kept", counts.hits,
+                 counts.hits + counts.misses, counts.fetched_bytes, counts.hit_bytes, counts.unkept_bytes);
+  }
+  return ended;
 }
 
 int ExitCode(const absl::Status& status) {

@@ -99,6 +99,12 @@ CacheCounts CachingStore::counts() const {
   return counts_;
 }
 
+bool CachingStore::Keeps(const Uri& uri) {
+  if (!options_.worth_keeping(uri)) return false;
+  const auto tag = TagOf(uri);
+  return tag.ok() && !tag->empty();
+}
+
 absl::StatusOr<ObjectInfo> CachingStore::Stat(const Uri& uri) {
   ASSIGN_OR_RETURN(ObjectInfo info, store_.Stat(uri));
   if (options_.worth_keeping(uri)) {

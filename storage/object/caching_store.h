@@ -52,6 +52,9 @@ class CachingStore final : public ObjectStore {
 
   CacheCounts counts() const;
 
+  // Whether bytes of the object are kept: it is worth it, and its store tells its contents apart.
+  bool Keeps(const Uri& uri);
+
   absl::StatusOr<ObjectInfo> Stat(const Uri& uri) override;
   absl::StatusOr<std::vector<ObjectInfo>> List(const Uri& folder) override;
   absl::Status ReadRange(const Uri& uri, int64_t offset, std::span<std::byte> out) override;

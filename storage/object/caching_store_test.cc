@@ -84,6 +84,13 @@ TEST_F(CachingStoreTest, WhatIsNotWorthKeepingIsNot) {
   EXPECT_EQ(Files(), 0);
 }
 
+TEST_F(CachingStoreTest, KeepsWhatIsWorthItAndThere) {
+  const auto cache = Open();
+  EXPECT_TRUE(cache->Keeps(model_));
+  EXPECT_FALSE(cache->Keeps(folder_ / "plain"));
+  EXPECT_FALSE(cache->Keeps(folder_ / "missing.safetensors"));
+}
+
 TEST_F(CachingStoreTest, TheLeastLatelyUsedGoesWhenThereIsNoRoom) {
   const auto cache = Open(/*limit=*/1000);
   const auto at = [&](int64_t offset) { return Read(*cache, model_, offset, 300); };

@@ -15,8 +15,8 @@
 namespace besa::storage {
 namespace {
 
-// A tensor of a large model.
-constexpr int64_t kTensorBytes = int64_t{128} << 20;
+// The largest tensor of a 70B model: a weight of its MLP, [28672, 8192] in bfloat16.
+constexpr int64_t kTensorBytes = int64_t{448} << 20;
 
 absl::Status CopyIn(ObjectStore& store, const std::string& path, const Uri& to) {
   ASSIGN_OR_RETURN(const auto writer, store.OpenWriter(to));

@@ -15,6 +15,7 @@
 #include "worker/agent/tasks/files.h"
 #include "worker/agent/tasks/fingerprint.h"
 #include "worker/agent/tasks/job_options.h"
+#include "worker/agent/tasks/prefetch.h"
 #include "worker/agent/tasks/progress.h"
 #include "worker/agent/tasks/stages.h"
 
@@ -104,11 +105,14 @@ absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const 
   ASSIGN_OR_RETURN(const Uri tokens, Uri::Parse(assignment.tokens_uri(), "tokens_uri"));
   RETURN_IF_ERROR(CheckUnchanged(store, model, assignment.inputs()));
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(store, model));
+  std::optional<ReadAheadSource> ahead;
+  if (environment.prefetcher != nullptr) ahead.emplace(checkpoint, *environment.prefetcher);
+  const storage::TensorSource* const dense = ahead ? static_cast<const storage::TensorSource*>(&*ahead) : &checkpoint;
   ASSIGN_OR_RETURN(const pruner::TokenWindows calibration, ReadTokens(store, tokens.Join(kCalibrationFile)));
 
   pruner::PruneRequest request;
   request.config = &checkpoint.config();
-  request.dense = &checkpoint;
+  request.dense = dense;
   request.block_tensors = checkpoint.BlockTensors(assignment.block());
   request.stream_key = StreamKey(assignment);
   request.calibration = &calibration;

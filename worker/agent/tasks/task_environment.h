@@ -3,6 +3,7 @@
 
 #include "storage/base/clock.h"
 #include "storage/object/object_store.h"
+#include "worker/agent/tasks/prefetch.h"
 #include "worker/pruner/pruner.h"
 
 namespace besa::worker {
@@ -12,6 +13,8 @@ struct TaskEnvironment {
   storage::ObjectStore& store;
   pruner::Engine& engine;
   const Clock& clock;
+  // Reads ahead of what is pruned, if the store keeps it.
+  Prefetcher* prefetcher = nullptr;
 };
 
 }  // namespace besa::worker
