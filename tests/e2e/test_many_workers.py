@@ -16,10 +16,9 @@ BLOCKS = 12
 JOB = {"samples": 128, "sequence_length": 128}
 
 
-@pytest.fixture(scope="module")
-def deep_model(tmp_path_factory):
+def deepen(folder):
     """The small model with its six blocks twice over."""
-    folder = copy_model(tmp_path_factory.mktemp("deep") / "model")
+    copy_model(folder)
     tensors = load_file(folder / "model.safetensors")
     blocks = {name: tensor for name, tensor in tensors.items() if name.startswith("model.layers.")}
     for name, tensor in blocks.items():
@@ -31,6 +30,11 @@ def deep_model(tmp_path_factory):
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     edit_config(folder, num_hidden_layers=BLOCKS)
     return folder
+
+
+@pytest.fixture(scope="module")
+def deep_model(tmp_path_factory):
+    return deepen(tmp_path_factory.mktemp("deep") / "model")
 
 
 def run(folder, model, workers, *extra, interfere=None):
