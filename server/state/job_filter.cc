@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 #include "storage/base/error_info.h"
@@ -48,8 +49,13 @@ class Parser {
       condition.field = JobCondition::Field::kState;
     } else if (field.kind == Token::Kind::kWord && field.text == "display_name") {
       condition.field = JobCondition::Field::kDisplayName;
+    } else if (field.kind == Token::Kind::kWord && field.text == "owner") {
+      condition.field = JobCondition::Field::kOwner;
+    } else if (field.kind == Token::Kind::kWord && absl::StartsWith(field.text, "labels.") && field.text.size() > 7) {
+      condition.field = JobCondition::Field::kLabel;
+      condition.key = field.text.substr(7);
     } else {
-      return Wrong(field, "state or display_name");
+      return Wrong(field, "state, display_name, owner or labels.KEY");
     }
     ASSIGN_OR_RETURN(const Token op, Next());
     if (op.kind != Token::Kind::kOperator) return Wrong(op, "= or !=");
@@ -110,11 +116,33 @@ class Parser {
 
 absl::StatusOr<JobFilter> ParseJobFilter(absl::string_view filter) { return Parser(filter).Parse(); }
 
-bool Matches(const JobFilter& filter, v1::JobState state, absl::string_view display_name) {
+namespace {
+
+bool Holds(const JobCondition& condition, bool equal) { return equal != condition.negated; }
+
+std::string LabelOf(const v1::Job& job, const std::string& key) {
+  const auto label = job.labels().find(key);
+  return label == job.labels().end() ? "" : label->second;
+}
+
+}  // namespace
+
+bool MayMatch(const JobFilter& filter, v1::JobState state, absl::string_view display_name) {
   return std::all_of(filter.begin(), filter.end(), [&](const JobCondition& condition) {
-    const bool equal =
-        condition.field == JobCondition::Field::kState ? condition.state == state : condition.text == display_name;
-    return equal != condition.negated;
+    if (condition.field == JobCondition::Field::kState) return Holds(condition, condition.state == state);
+    if (condition.field == JobCondition::Field::kDisplayName) return Holds(condition, condition.text == display_name);
+    return true;
+  });
+}
+
+bool Matches(const JobFilter& filter, const v1::Job& job) {
+  if (!MayMatch(filter, job.state(), job.spec().display_name())) return false;
+  return std::all_of(filter.begin(), filter.end(), [&](const JobCondition& condition) {
+    if (condition.field == JobCondition::Field::kOwner) return Holds(condition, condition.text == job.owner());
+    if (condition.field == JobCondition::Field::kLabel) {
+      return Holds(condition, condition.text == LabelOf(job, condition.key));
+    }
+    return true;
   });
 }
 

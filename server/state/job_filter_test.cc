@@ -8,6 +8,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
+v1::Job SomeJob(v1::JobState state, const std::string& display_name) {
+  v1::Job job;
+  job.set_state(state);
+  job.mutable_spec()->set_display_name(display_name);
+  return job;
+}
+
 TEST(JobFilter, AnEmptyFilterHoldsOfEveryJob) {
   EXPECT_TRUE(ParseJobFilter("")->empty());
   EXPECT_TRUE(ParseJobFilter("  ")->empty());
@@ -29,21 +36,31 @@ TEST(JobFilter, AWordNeedsNoQuotes) { EXPECT_EQ((*ParseJobFilter("display_name =
 
 TEST(JobFilter, AJobMatchesIfAllConditionsHold) {
   const JobFilter filter = *ParseJobFilter("state != FAILED AND display_name = nightly");
-  EXPECT_TRUE(Matches(filter, v1::JOB_STATE_PRUNING, "nightly"));
-  EXPECT_FALSE(Matches(filter, v1::JOB_STATE_FAILED, "nightly"));
-  EXPECT_FALSE(Matches(filter, v1::JOB_STATE_PRUNING, "daily"));
-  EXPECT_TRUE(Matches({}, v1::JOB_STATE_FAILED, ""));
+  EXPECT_TRUE(Matches(filter, SomeJob(v1::JOB_STATE_PRUNING, "nightly")));
+  EXPECT_FALSE(Matches(filter, SomeJob(v1::JOB_STATE_FAILED, "nightly")));
+  EXPECT_FALSE(Matches(filter, SomeJob(v1::JOB_STATE_PRUNING, "daily")));
+  EXPECT_TRUE(Matches({}, SomeJob(v1::JOB_STATE_FAILED, "")));
+}
+
+TEST(JobFilter, OwnersAndLabelsAreComparedAsTheyAre) {
+  v1::Job job = SomeJob(v1::JOB_STATE_PRUNING, "");
+  job.set_owner("ada");
+  (*job.mutable_labels())["team"] = "nlp";
+  EXPECT_TRUE(Matches(*ParseJobFilter("owner = ada AND labels.team = nlp"), job));
+  EXPECT_FALSE(Matches(*ParseJobFilter("owner != ada"), job));
+  EXPECT_FALSE(Matches(*ParseJobFilter("labels.team = vision"), job));
+  EXPECT_TRUE(Matches(*ParseJobFilter("labels.stage != test"), job)) << "a label that is not there is not \"test\"";
 }
 
 TEST(JobFilter, ErrorsSayWhatIsWrongAndWhatCouldStandThere) {
   const std::pair<const char*, const char*> cases[] = {
-      {"owner = me", "state or display_name in place of \"owner\""},
+      {"color = red", "state, display_name, owner or labels.KEY in place of \"color\""},
       {"state PRUNING", "= or != in place of \"PRUNING\""},
       {"state = RUNNING", "one of PENDING"},
       {"state = UNSPECIFIED", "one of PENDING"},
       {"state =", "a value in place of its end"},
       {"state = PRUNING OR state = FAILED", "AND or the end in place of \"OR\""},
-      {"state = PRUNING AND", "state or display_name in place of its end"},
+      {"state = PRUNING AND", "state, display_name, owner or labels.KEY in place of its end"},
       {"display_name = \"open", "a closing quote"},
       {"state > PRUNING", "a word, = or !="},
   };

@@ -38,6 +38,9 @@ struct LeaseRow {
   v1::TaskProgress progress;
   // Counts up per job with each stored report: what a watch resumes progress from. Set by the store.
   int64_t progress_serial = 0;
+  // Counts up with the beats that reported another progress than the one before. As `beat`, but for a lease that beats
+  // and gets nowhere.
+  int64_t moves = 0;
 };
 
 // A task. `task.progress` and `task.pending_reason` are not stored: they are filled in when a task is shown.
@@ -85,6 +88,18 @@ struct GarbageRow {
   absl::Time due;
 };
 
+// Something that somebody asked for and got. Kept for good, also when its job is deleted.
+struct AuditRow {
+  absl::Time time = absl::InfinitePast();
+  // "create", "cancel", "retry", "delete", "drain", "undrain".
+  std::string action;
+  // "jobs/{job}" or "workers/{worker}".
+  std::string resource;
+  // Who asked, as far as it is known.
+  std::string caller;
+  std::string detail;
+};
+
 // What one step of the scheduler changes.
 struct JobChanges {
   // The job, if it changed.
@@ -97,15 +112,22 @@ struct JobChanges {
   std::vector<v1::WatchJobResponse> events;
   // Folders that nobody needs any more.
   std::vector<GarbageRow> garbage;
+  // Folders that are no garbage any more.
+  std::vector<std::string> rescued;
+  // Who asked for this change, if anybody did.
+  std::vector<AuditRow> audit;
   // Forget the job, its tasks, leases and events.
   bool erase = false;
 
-  bool empty() const { return !job && tasks.empty() && beats.empty() && events.empty() && garbage.empty() && !erase; }
+  bool empty() const {
+    return !job && tasks.empty() && beats.empty() && events.empty() && garbage.empty() && rescued.empty() &&
+           audit.empty() && !erase;
+  }
 };
 
 // A worker process.
 struct WorkerRow {
-  // name, incarnation, device, version and the times. State and tasks are derived when it is shown.
+  // name, incarnation, device, version, draining and the times. State and tasks are derived when it is shown.
   v1::Worker worker;
   // Counts up when the worker is heard of; as LeaseRow::beat.
   int64_t seen = 0;

@@ -10,6 +10,9 @@ namespace {
 constexpr int kBusyTimeoutMs = 5000;
 
 absl::StatusCode CodeOf(int sqlite_code) {
+  if (sqlite_code == SQLITE_CONSTRAINT_UNIQUE || sqlite_code == SQLITE_CONSTRAINT_PRIMARYKEY) {
+    return absl::StatusCode::kAlreadyExists;
+  }
   switch (sqlite_code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -29,6 +32,20 @@ absl::StatusCode CodeOf(int sqlite_code) {
       return absl::StatusCode::kFailedPrecondition;
     default:
       return absl::StatusCode::kInternal;
+  }
+}
+
+void Bind(sqlite3_stmt* statement, int index, const SqlParameter& parameter) {
+  // A null pointer would bind NULL, not the empty string.
+  const char* const bytes = parameter.bytes.empty() ? "" : parameter.bytes.data();
+  if (parameter.null) {
+    sqlite3_bind_null(statement, index);
+  } else if (parameter.type == SqlParameter::Type::kInteger) {
+    sqlite3_bind_int64(statement, index, parameter.integer);
+  } else if (parameter.type == SqlParameter::Type::kBlob) {
+    sqlite3_bind_blob64(statement, index, bytes, parameter.bytes.size(), SQLITE_STATIC);
+  } else {
+    sqlite3_bind_text64(statement, index, bytes, parameter.bytes.size(), SQLITE_STATIC, SQLITE_UTF8);
   }
 }
 
@@ -80,7 +97,13 @@ absl::StatusOr<sqlite3_stmt*> SqliteConnection::Prepare(absl::string_view sql) {
   return statement;
 }
 
-absl::Status SqliteConnection::StepAll(sqlite3_stmt* statement, const OnRow& on_row) {
+absl::Status SqliteConnection::Execute(const OnRow& on_row, absl::string_view sql,
+                                       const std::vector<SqlParameter>& parameters) {
+  absl::StatusOr<sqlite3_stmt*> prepared = Prepare(sql);
+  if (!prepared.ok()) return prepared.status();
+  sqlite3_stmt* const statement = *prepared;
+  int index = 0;
+  for (const SqlParameter& parameter : parameters) Bind(statement, ++index, parameter);
   absl::Status status;
   while (status.ok()) {
     const int code = sqlite3_step(statement);
@@ -92,8 +115,18 @@ absl::Status SqliteConnection::StepAll(sqlite3_stmt* statement, const OnRow& on_
   return status;
 }
 
+const SqlDialect& SqliteConnection::dialect() const {
+  // Whoever writes has locked the whole database already.
+  static const auto& dialect = *new SqlDialect{
+      .lock_row = "",
+      .greatest = "MAX",
+      .advance_progress = "UPDATE counters SET value = value + 1 WHERE name = 'progress'",
+      .progress_serial = "(SELECT value FROM counters WHERE name = 'progress')",
+  };
+  return dialect;
+}
+
 absl::Status SqliteConnection::Error(int code) {
-  last_error_ = code;
   return absl::Status(CodeOf(code), absl::StrCat("state database: ", sqlite3_errmsg(database_)));
 }
 

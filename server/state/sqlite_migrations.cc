@@ -1,14 +1,11 @@
 #include "server/state/sqlite_migrations.h"
 
-#include "absl/strings/str_cat.h"
-
-#include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 
 namespace besa::server {
 
-const std::vector<SqliteMigration>& SqliteMigrations() {
-  static const auto& migrations = *new std::vector<SqliteMigration>{
+const std::vector<SqlMigration>& SqliteMigrations() {
+  static const auto& migrations = *new std::vector<SqlMigration>{
       {1, "jobs, tasks, leases, events, workers, garbage", R"sql(
         CREATE TABLE jobs (
           seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of creation
@@ -87,36 +84,52 @@ const std::vector<SqliteMigration>& SqliteMigrations() {
           value INTEGER NOT NULL
         );
         INSERT INTO counters (name, value) VALUES ('progress', 0);
-      )sql"},
+      )sql",
+       1},
+      {2, "priorities, deadlines, progress of leases, drained workers, audit", R"sql(
+        ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN deadline INTEGER;                         -- microseconds since 1970
+        CREATE INDEX jobs_by_deadline ON jobs (deadline) WHERE deadline IS NOT NULL;
+        ALTER TABLE leases ADD COLUMN moves INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE workers ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE audit (
+          number INTEGER PRIMARY KEY AUTOINCREMENT,
+          time INTEGER NOT NULL,                  -- microseconds since 1970
+          action TEXT NOT NULL,
+          resource TEXT NOT NULL,
+          caller TEXT NOT NULL,
+          detail TEXT NOT NULL
+        );
+        CREATE INDEX audit_by_resource ON audit (resource, number);
+      )sql",
+       1},
   };
   return migrations;
 }
 
-absl::Status MigrateSqlite(SqliteConnection& connection, const std::vector<SqliteMigration>& migrations,
-                           absl::Time now) {
+namespace {
+
+// Databases of the first release have no column for it.
+absl::Status AddSurvivableFrom(SqliteConnection& connection) {
+  bool there = false;
+  RETURN_IF_ERROR(connection.Query(
+      [&](const SqlRow& row) {
+        there = there || row.Bytes(0) == "survivable_from";
+        return absl::OkStatus();
+      },
+      "SELECT name FROM pragma_table_info('migrations')"));
+  if (there) return absl::OkStatus();
+  return connection.Script("ALTER TABLE migrations ADD COLUMN survivable_from INTEGER NOT NULL DEFAULT 1");
+}
+
+}  // namespace
+
+absl::Status MigrateSqlite(SqliteConnection& connection, const std::vector<SqlMigration>& migrations, absl::Time now) {
   RETURN_IF_ERROR(connection.Script(
       "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, time INTEGER NOT NULL)"));
   ASSIGN_OR_RETURN(auto transaction, SqliteTransaction::Begin(connection));
-  int64_t applied = 0;
-  RETURN_IF_ERROR(connection.Query(
-      [&](const SqliteRow& row) {
-        applied = row.Int(0);
-        return absl::OkStatus();
-      },
-      "SELECT COALESCE(MAX(number), 0) FROM migrations"));
-  const int known = migrations.empty() ? 0 : migrations.back().number;
-  if (applied > known) {
-    return ErrorWithInfo(absl::StatusCode::kFailedPrecondition,
-                         absl::StrCat("the state database is at schema ", applied,
-                                      ", this program knows schemas up to ", known, ": start a newer coordinator"),
-                         {"SCHEMA_TOO_NEW", {{"schema", absl::StrCat(applied)}, {"known", absl::StrCat(known)}}});
-  }
-  for (const SqliteMigration& migration : migrations) {
-    if (migration.number <= applied) continue;
-    RETURN_IF_ERROR(connection.Script(migration.sql));
-    RETURN_IF_ERROR(connection.Run("INSERT INTO migrations (number, name, time) VALUES (?, ?, ?)", migration.number,
-                                   migration.name, absl::ToUnixMicros(now)));
-  }
+  RETURN_IF_ERROR(AddSurvivableFrom(connection));
+  RETURN_IF_ERROR(MigrateSql(connection, migrations, now));
   return transaction->Commit();
 }
 

@@ -142,15 +142,15 @@ class SqliteMigrationsTest : public SqliteStateStoreTest {
 
 TEST_F(SqliteMigrationsTest, RunInOrderAndOnce) {
   auto connection = *SqliteConnection::Open(path_);
-  const SqliteMigration first{1, "table", "CREATE TABLE things (name TEXT)"};
-  const SqliteMigration second{2, "row", "INSERT INTO things VALUES ('one')"};
+  const SqlMigration first{1, "table", "CREATE TABLE things (name TEXT)"};
+  const SqlMigration second{2, "row", "INSERT INTO things VALUES ('one')"};
   ASSERT_TRUE(MigrateSqlite(*connection, {first}, now_).ok());
   ASSERT_TRUE(MigrateSqlite(*connection, {first, second}, now_).ok());
   ASSERT_TRUE(MigrateSqlite(*connection, {first, second}, now_).ok());
   int64_t things = 0;
   ASSERT_TRUE(connection
                   ->Query(
-                      [&](const SqliteRow& row) {
+                      [&](const SqlRow& row) {
                         things = row.Int(0);
                         return absl::OkStatus();
                       },
@@ -161,16 +161,33 @@ TEST_F(SqliteMigrationsTest, RunInOrderAndOnce) {
 
 TEST_F(SqliteMigrationsTest, AStepThatFailsLeavesNothingBehind) {
   auto connection = *SqliteConnection::Open(path_);
-  const SqliteMigration broken{1, "broken", "CREATE TABLE things (name TEXT); CREATE TABLE things (name TEXT)"};
+  const SqlMigration broken{1, "broken", "CREATE TABLE things (name TEXT); CREATE TABLE things (name TEXT)"};
   EXPECT_FALSE(MigrateSqlite(*connection, {broken}, now_).ok());
   EXPECT_TRUE(MigrateSqlite(*connection, {{1, "mended", "CREATE TABLE things (name TEXT)"}}, now_).ok());
+}
+
+// What the first release left behind is brought up to date with all that is in it.
+TEST_F(SqliteMigrationsTest, ADatabaseOfTheFirstReleaseIsBroughtUpToDate) {
+  {
+    auto connection = *SqliteConnection::Open(path_);
+    ASSERT_TRUE(connection
+                    ->Script("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, time INTEGER NOT "
+                             "NULL); INSERT INTO migrations VALUES (1, 'jobs', 0);")
+                    .ok());
+    ASSERT_TRUE(connection->Script(SqliteMigrations().front().sql).ok());
+    ASSERT_TRUE(connection->Script("INSERT INTO workers VALUES ('workers/a', 'i1', 7, 0, 0, 0, '')").ok());
+  }
+  const auto store = Open();
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->ReadFleet()->largest_memory_bytes, 7);
+  EXPECT_FALSE((*store)->ReadWorker("workers/a")->worker.draining());
 }
 
 TEST_F(SqliteMigrationsTest, ANewerDatabaseIsRefusedNamingBothSchemas) {
   {
     auto connection = *SqliteConnection::Open(path_);
-    std::vector<SqliteMigration> newer = SqliteMigrations();
-    newer.push_back({1000, "from the future", "CREATE TABLE future (x INTEGER)"});
+    std::vector<SqlMigration> newer = SqliteMigrations();
+    newer.push_back({1000, "from the future", "CREATE TABLE future (x INTEGER)", 1000});
     ASSERT_TRUE(MigrateSqlite(*connection, newer, now_).ok());
   }
   const auto store = Open();

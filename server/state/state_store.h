@@ -7,7 +7,9 @@
 //   - Thread-safe. Calls block for as long as the database takes, never for a worker or a client.
 //   - Errors: NOT_FOUND (no such job or task), ALREADY_EXISTS, FAILED_PRECONDITION, INVALID_ARGUMENT as documented;
 //     UNAVAILABLE if the database is busy or gone, RESOURCE_EXHAUSTED if its disk is full, DATA_LOSS if what it stores
-//     cannot be read. A call that failed has changed nothing.
+//     cannot be read. A call that failed has changed nothing, with one exception: if the connection to a database server
+//     breaks while the commit is on its way, UNAVAILABLE is returned and nobody knows. So whoever gets UNAVAILABLE repeats
+//     the call, and every step is such that repeating it does no harm.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +41,22 @@ struct CreateJobRow {
   // Empty: none.
   std::string request_id;
   std::string request_hash;
+  // Who asked for it.
+  std::vector<AuditRow> audit;
+};
+
+// A job that has work for somebody.
+struct WorkRef {
+  std::string job_id;
+  int32_t priority = 0;
+  // Of its tasks, how many run.
+  int64_t leases = 0;
+};
+
+// A stored AuditRow.
+struct AuditRef {
+  int64_t number = 0;
+  AuditRow row;
 };
 
 // Jobs of one page, newest first.
@@ -73,6 +91,7 @@ struct LeaseRef {
   std::string request_id;
   bool expired = false;
   int64_t beat = 0;
+  int64_t moves = 0;
 };
 
 // A claim to publish.
@@ -124,8 +143,8 @@ class StateStore {
 
   // -- Finding work
 
-  // Ids of jobs that have a PENDING task which needs at most `memory_bytes`, oldest first.
-  virtual absl::StatusOr<std::vector<std::string>> JobsWithWork(int64_t memory_bytes, int32_t limit) = 0;
+  // Jobs that have a PENDING task which needs at most `memory_bytes`, oldest first.
+  virtual absl::StatusOr<std::vector<WorkRef>> JobsWithWork(int64_t memory_bytes) = 0;
   // Ids of the jobs in PUBLISHING, oldest first.
   virtual absl::StatusOr<std::vector<std::string>> JobsToPublish() = 0;
   // Ids of the jobs that have not ended and of which no task is leased, oldest first.
@@ -134,7 +153,7 @@ class StateStore {
 
   // -- Workers
 
-  // Inserts or replaces the row; it is connected from now on.
+  // Inserts or replaces the row; it is connected from now on. Whether it drains stays as it was.
   virtual absl::Status PutWorker(const WorkerRow& worker) = 0;
   // NOT_FOUND if it never registered.
   virtual absl::StatusOr<WorkerRow> ReadWorker(absl::string_view name) = 0;
@@ -144,7 +163,10 @@ class StateStore {
   virtual absl::StatusOr<bool> MarkWorkerLost(absl::string_view name, absl::string_view incarnation, int64_t seen) = 0;
   // Workers in order of their names, after `after_name`, at most `limit`.
   virtual absl::StatusOr<std::vector<WorkerRow>> ListWorkers(absl::string_view after_name, int32_t limit) = 0;
+  // Workers that are connected and don't drain.
   virtual absl::StatusOr<FleetSummary> ReadFleet() = 0;
+  // Sets whether the worker drains and stores `audit` if that is a change. NOT_FOUND if it never registered.
+  virtual absl::StatusOr<WorkerRow> SetDraining(absl::string_view name, bool draining, const AuditRow& audit) = 0;
 
   // -- Housekeeping
 
@@ -152,6 +174,12 @@ class StateStore {
   virtual absl::StatusOr<std::vector<LeaseRef>> LiveLeases() = 0;
   // Claims to publish that are held.
   virtual absl::StatusOr<std::vector<ClaimRef>> LiveClaims() = 0;
+  // Ids of the jobs whose deadline has passed, of those that have neither ended nor begun to publish.
+  virtual absl::StatusOr<std::vector<std::string>> OverdueJobs(absl::Time now) = 0;
+  // What was asked for, newest first: entries with numbers below `before` (0: from the newest), of one resource or, if
+  // that is empty, of all; at most `limit`.
+  virtual absl::StatusOr<std::vector<AuditRef>> ListAudit(absl::string_view resource, int64_t before,
+                                                          int32_t limit) = 0;
   // Folders whose time has come.
   virtual absl::StatusOr<std::vector<GarbageRow>> DueGarbage(absl::Time now, int32_t limit) = 0;
   // The folder is gone.

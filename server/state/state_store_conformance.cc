@@ -217,6 +217,7 @@ TEST_P(StateStoreConformance, AHeartbeatSeesItsTaskAloneAndStoresProgress) {
       changes.beats.push_back(*row.lease);
       ++changes.beats[0].beat;
       changes.beats[0].progress.set_step(step);
+      changes.beats[0].moves = step;
       return changes;
     });
   };
@@ -231,6 +232,8 @@ TEST_P(StateStoreConformance, AHeartbeatSeesItsTaskAloneAndStoresProgress) {
   ASSERT_EQ(second->size(), 1u) << "only what is new";
   EXPECT_EQ((*second)[0].progress.step(), 3);
   EXPECT_EQ(store_->ReadJob("j1")->tasks[1].lease->beat, 7);
+  EXPECT_EQ(store_->ReadJob("j1")->tasks[1].lease->moves, 3);
+  EXPECT_EQ((*store_->LiveLeases())[1].moves, 3);
 }
 
 TEST_P(StateStoreConformance, JobsAreListedNewestFirstPageByPage) {
@@ -283,15 +286,83 @@ TEST_P(StateStoreConformance, EventsAreReadFromAVersionOn) {
   EXPECT_TRUE(store_->ReadEvents("j1", 6, 10)->too_old) << "from a future that never was";
 }
 
-TEST_P(StateStoreConformance, WorkIsFoundByMemoryAndAge) {
+TEST_P(StateStoreConformance, WorkIsFoundByMemoryWithPriorityAndWhatRuns) {
+  const auto found = [&](int64_t memory_bytes) {
+    std::vector<std::string> jobs;
+    const std::vector<WorkRef> found_jobs = *store_->JobsWithWork(memory_bytes);
+    for (const WorkRef& job : found_jobs) {
+      jobs.push_back(job.job_id + " " + std::to_string(job.priority) + " " + std::to_string(job.leases));
+    }
+    return jobs;
+  };
   ASSERT_TRUE(store_->CreateJob(SomeJob("old")).ok());
-  ASSERT_TRUE(store_->CreateJob(SomeJob("new")).ok());
-  EXPECT_THAT(*store_->JobsWithWork(100, 10), ElementsAre("old", "new"));
-  EXPECT_THAT(*store_->JobsWithWork(100, 1), ElementsAre("old"));
+  CreateJobRow urgent = SomeJob("new");
+  urgent.rows.job.job.set_priority(5);
+  ASSERT_TRUE(store_->CreateJob(urgent).ok());
+  EXPECT_THAT(found(100), ElementsAre("old 0 0", "new 5 0"));
   // The old job's task that needs nothing is taken, the one that is left needs 100.
   ASSERT_TRUE(store_->UpdateJob("old", PutLease(0, SomeLease("old/task-0/1"))).ok());
-  EXPECT_THAT(*store_->JobsWithWork(99, 10), ElementsAre("new"));
-  EXPECT_THAT(*store_->JobsWithWork(100, 10), ElementsAre("old", "new"));
+  EXPECT_THAT(found(99), ElementsAre("new 5 0"));
+  EXPECT_THAT(found(100), ElementsAre("old 0 1", "new 5 0"));
+  ASSERT_TRUE(store_->UpdateJob("new", SetState(v1::JOB_STATE_PUBLISHING)).ok());
+  EXPECT_THAT(found(100), ElementsAre("old 0 1"));
+}
+
+TEST_P(StateStoreConformance, AJobIsOverdueFromItsDeadlineUntilItPublishes) {
+  const absl::Time now = absl::FromUnixSeconds(1'750'000'000);
+  CreateJobRow create = SomeJob("j1");
+  create.rows.job.job.mutable_deadline()->set_seconds(1'750'000'000);
+  ASSERT_TRUE(store_->CreateJob(create).ok());
+  ASSERT_TRUE(store_->CreateJob(SomeJob("without")).ok());
+  EXPECT_THAT(*store_->OverdueJobs(now - absl::Seconds(1)), IsEmpty());
+  EXPECT_THAT(*store_->OverdueJobs(now), ElementsAre("j1"));
+  ASSERT_TRUE(store_->UpdateJob("j1", SetState(v1::JOB_STATE_PUBLISHING)).ok());
+  EXPECT_THAT(*store_->OverdueJobs(now), IsEmpty());
+}
+
+TEST_P(StateStoreConformance, WhatWasAskedForIsKeptAlsoWhenTheJobIsGone) {
+  const auto entry = [](const char* action, const char* resource) {
+    return AuditRow{absl::FromUnixSeconds(1'750'000'000), action, resource, "ipv4:10.0.0.1:5", "why"};
+  };
+  CreateJobRow create = SomeJob("j1");
+  create.audit.push_back(entry("create", "jobs/j1"));
+  ASSERT_TRUE(store_->CreateJob(create).ok());
+  ASSERT_TRUE(store_
+                  ->UpdateJob("j1",
+                              [&](JobRows) {
+                                JobChanges changes;
+                                changes.erase = true;
+                                changes.audit.push_back(entry("delete", "jobs/j1"));
+                                return changes;
+                              })
+                  .ok());
+  ASSERT_TRUE(store_->PutWorker(SomeWorker("workers/a", 1)).ok());
+  ASSERT_TRUE(store_->SetDraining("workers/a", true, entry("drain", "workers/a")).ok());
+  ASSERT_TRUE(store_->SetDraining("workers/a", true, entry("drain", "workers/a")).ok()) << "no change, no entry";
+
+  const auto all = *store_->ListAudit("", 0, 10);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].row.action, "drain") << "newest first";
+  EXPECT_EQ(all[2].row.action, "create");
+  EXPECT_EQ(all[2].row.caller, "ipv4:10.0.0.1:5");
+  EXPECT_EQ(all[2].row.detail, "why");
+  EXPECT_EQ(all[2].row.time, absl::FromUnixSeconds(1'750'000'000));
+  const auto of_job = *store_->ListAudit("jobs/j1", 0, 1);
+  ASSERT_EQ(of_job.size(), 1u);
+  EXPECT_EQ(of_job[0].row.action, "delete");
+  EXPECT_EQ((*store_->ListAudit("jobs/j1", of_job[0].number, 10))[0].row.action, "create");
+}
+
+TEST_P(StateStoreConformance, AWorkerThatDrainsDoesSoAlsoAfterARestart) {
+  EXPECT_TRUE(absl::IsNotFound(store_->SetDraining("workers/a", true, {}).status()));
+  ASSERT_TRUE(store_->PutWorker(SomeWorker("workers/a", 100)).ok());
+  EXPECT_FALSE(store_->ReadWorker("workers/a")->worker.draining());
+  EXPECT_TRUE(store_->SetDraining("workers/a", true, {})->worker.draining());
+  ASSERT_TRUE(store_->PutWorker(SomeWorker("workers/a", 100, "i2")).ok());
+  EXPECT_TRUE(store_->ReadWorker("workers/a")->worker.draining());
+  EXPECT_EQ(store_->ReadFleet()->workers, 0) << "it takes nothing";
+  EXPECT_FALSE(store_->SetDraining("workers/a", false, {})->worker.draining());
+  EXPECT_EQ(store_->ReadFleet()->workers, 1);
 }
 
 TEST_P(StateStoreConformance, JobsAreFoundByWhatTheyWaitFor) {
@@ -392,6 +463,18 @@ TEST_P(StateStoreConformance, GarbageIsDueWhenItsLatestTimeHasCome) {
   EXPECT_EQ((*due)[0].uri, "/workspace/j1/x/");
   ASSERT_TRUE(store_->ForgetGarbage("/workspace/j1/x/").ok());
   EXPECT_THAT(*store_->DueGarbage(now + absl::Hours(1), 10), IsEmpty());
+
+  const auto change = [&](std::vector<GarbageRow> garbage, std::vector<std::string> rescued) {
+    return store_->UpdateJob("j1", [&](JobRows) {
+      JobChanges changes;
+      changes.garbage = garbage;
+      changes.rescued = rescued;
+      return changes;
+    });
+  };
+  ASSERT_TRUE(change({{"/workspace/j1/", now}}, {}).ok());
+  ASSERT_TRUE(change({}, {"/workspace/j1/"}).ok());
+  EXPECT_THAT(*store_->DueGarbage(now, 10), IsEmpty()) << "it is needed again";
 }
 
 TEST_P(StateStoreConformance, AnErasedJobLeavesOnlyItsGarbage) {
@@ -411,7 +494,7 @@ TEST_P(StateStoreConformance, AnErasedJobLeavesOnlyItsGarbage) {
   EXPECT_TRUE(absl::IsNotFound(store_->ReadJob("j1").status()));
   EXPECT_THAT(store_->ListJobs(10, 0, {})->jobs, IsEmpty());
   EXPECT_THAT(*store_->LiveLeases(), IsEmpty());
-  EXPECT_THAT(*store_->JobsWithWork(1000, 10), IsEmpty());
+  EXPECT_TRUE(store_->JobsWithWork(1000)->empty());
   EXPECT_FALSE(store_->FindCreated("r1", "")->has_value());
   EXPECT_EQ(store_->DueGarbage(absl::FromUnixSeconds(1), 10)->size(), 1u);
   EXPECT_TRUE(store_->CreateJob(SomeJob("j1")).ok()) << "folder and name are free again";

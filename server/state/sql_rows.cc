@@ -1,4 +1,4 @@
-#include "server/state/sqlite_rows.h"
+#include "server/state/sql_rows.h"
 
 #include <utility>
 
@@ -19,7 +19,7 @@ absl::Status Parse(absl::string_view bytes, absl::string_view what, Message& mes
 }
 
 template <class Message>
-SqliteBlob Blob(const Message& message) {
+SqlBlob Blob(const Message& message) {
   return {message.SerializeAsString()};
 }
 
@@ -32,66 +32,85 @@ std::optional<std::string> ReservedOutput(const JobRow& row) {
   return row.output_key;
 }
 
-absl::Status UpdateJobRow(SqliteConnection& connection, int64_t seq, const JobRow& row) {
-  return ExplainReservation(
-      connection, row,
-      connection.Run(
-          "UPDATE jobs SET state = ?, version = ?, job = ?, reserved_output = ?, started = ?, publisher = ?, "
-          "claim = ?, claim_beat = ?, publish_failures = ? WHERE seq = ?",
-          row.job.state(), row.job.version(), Blob(row.job), ReservedOutput(row), row.started, row.publisher, row.claim,
-          row.claim_beat, row.publish_failures, seq));
+// Microseconds since 1970; nullopt: none, or nothing is left to be late for.
+std::optional<int64_t> Deadline(const JobRow& row) {
+  if (!row.job.has_deadline() || HasEnded(row.job.state()) || row.job.state() == v1::JOB_STATE_PUBLISHING) {
+    return std::nullopt;
+  }
+  return row.job.deadline().seconds() * 1'000'000 + row.job.deadline().nanos() / 1000;
 }
 
-absl::Status SaveLease(SqliteConnection& connection, int64_t seq, int32_t position, const LeaseRow& lease) {
+absl::Status UpdateJobRow(SqlConnection& connection, int64_t seq, const JobRow& row) {
+  return ExplainReservation(
+      row,
+      connection.Run(
+          "UPDATE jobs SET state = $1, version = $2, job = $3, reserved_output = $4, started = $5, publisher = $6, "
+          "claim = $7, claim_beat = $8, publish_failures = $9, deadline = $10 WHERE seq = $11",
+          row.job.state(), row.job.version(), Blob(row.job), ReservedOutput(row), row.started, row.publisher, row.claim,
+          row.claim_beat, row.publish_failures, Deadline(row), seq));
+}
+
+absl::Status SaveLease(SqlConnection& connection, int64_t seq, int32_t position, const LeaseRow& lease) {
   return connection.Run(
       "INSERT INTO leases (job, position, id, attempt, worker, incarnation, request_id, expired, beat, beat_time, "
-      "progress, progress_serial) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "progress, progress_serial, moves) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
       seq, position, lease.id, lease.attempt, lease.worker, lease.incarnation, lease.request_id, lease.expired,
-      lease.beat, absl::ToUnixMicros(lease.beat_time), Blob(lease.progress), lease.progress_serial);
+      lease.beat, absl::ToUnixMicros(lease.beat_time), Blob(lease.progress), lease.progress_serial, lease.moves);
 }
 
-absl::Status SaveTask(SqliteConnection& connection, int64_t seq, const TaskRow& row) {
+absl::Status SaveTask(SqlConnection& connection, int64_t seq, const TaskRow& row) {
   RETURN_IF_ERROR(connection.Run(
-      "INSERT INTO tasks (job, position, id, state, memory_bytes, task) VALUES (?, ?, ?, ?, ?, ?) "
+      "INSERT INTO tasks (job, position, id, state, memory_bytes, task) VALUES ($1, $2, $3, $4, $5, $6) "
       "ON CONFLICT (job, position) DO UPDATE SET state = excluded.state, memory_bytes = excluded.memory_bytes, "
       "task = excluded.task",
       seq, row.position, row.id, row.task.state(), row.task.memory_bytes(), Blob(row.task)));
-  RETURN_IF_ERROR(connection.Run("DELETE FROM leases WHERE job = ? AND position = ?", seq, row.position));
+  RETURN_IF_ERROR(connection.Run("DELETE FROM leases WHERE job = $1 AND position = $2", seq, row.position));
   return row.lease ? SaveLease(connection, seq, row.position, *row.lease) : absl::OkStatus();
 }
 
-absl::Status SaveBeat(SqliteConnection& connection, const LeaseRow& lease) {
-  RETURN_IF_ERROR(connection.Run("UPDATE counters SET value = value + 1 WHERE name = 'progress'"));
+absl::Status SaveBeat(SqlConnection& connection, const LeaseRow& lease) {
+  const SqlDialect& dialect = connection.dialect();
+  if (!dialect.advance_progress.empty()) RETURN_IF_ERROR(connection.Run(dialect.advance_progress));
   return connection.Run(
-      "UPDATE leases SET beat = ?, beat_time = ?, request_id = ?, progress = ?, "
-      "progress_serial = (SELECT value FROM counters WHERE name = 'progress') WHERE id = ?",
-      lease.beat, absl::ToUnixMicros(lease.beat_time), lease.request_id, Blob(lease.progress), lease.id);
+      absl::StrCat("UPDATE leases SET beat = $1, beat_time = $2, request_id = $3, progress = $4, moves = $5, "
+                   "progress_serial = ",
+                   dialect.progress_serial, " WHERE id = $6"),
+      lease.beat, absl::ToUnixMicros(lease.beat_time), lease.request_id, Blob(lease.progress), lease.moves, lease.id);
 }
 
-absl::Status SaveEvents(SqliteConnection& connection, int64_t seq, const std::vector<v1::WatchJobResponse>& events) {
+absl::Status SaveEvents(SqlConnection& connection, int64_t seq, const std::vector<v1::WatchJobResponse>& events) {
   for (const v1::WatchJobResponse& event : events) {
     RETURN_IF_ERROR(
-        connection.Run("INSERT INTO events (job, version, event) VALUES (?, ?, ?)", seq, event.version(), Blob(event)));
+        connection.Run("INSERT INTO events (job, version, event) VALUES ($1, $2, $3)", seq, event.version(), Blob(event)));
   }
   return absl::OkStatus();
 }
 
-absl::Status SaveGarbage(SqliteConnection& connection, const std::vector<GarbageRow>& garbage) {
+absl::Status SaveGarbage(SqlConnection& connection, const std::vector<GarbageRow>& garbage) {
   for (const GarbageRow& row : garbage) {
-    RETURN_IF_ERROR(
-        connection.Run("INSERT INTO garbage (uri, due) VALUES (?, ?) "
-                       "ON CONFLICT (uri) DO UPDATE SET due = MAX(due, excluded.due)",
-                       row.uri, absl::ToUnixMicros(row.due)));
+    RETURN_IF_ERROR(connection.Run(
+        absl::StrCat("INSERT INTO garbage (uri, due) VALUES ($1, $2) ON CONFLICT (uri) DO UPDATE SET due = ",
+                     connection.dialect().greatest, "(garbage.due, excluded.due)"),
+        row.uri, absl::ToUnixMicros(row.due)));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<StoredJob> LoadJob(SqliteConnection& connection, absl::string_view job_id) {
+absl::Status SaveAudit(SqlConnection& connection, const std::vector<AuditRow>& audit) {
+  for (const AuditRow& row : audit) {
+    RETURN_IF_ERROR(connection.Run(
+        "INSERT INTO audit (time, action, resource, caller, detail) VALUES ($1, $2, $3, $4, $5)",
+        absl::ToUnixMicros(row.time), row.action, row.resource, row.caller, row.detail));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<StoredJob> LoadJob(SqlConnection& connection, absl::string_view job_id, bool lock) {
   std::optional<StoredJob> found;
   RETURN_IF_ERROR(connection.Query(
-      [&](const SqliteRow& columns) {
+      [&](const SqlRow& columns) {
         StoredJob& stored = found.emplace();
         stored.seq = columns.Int(0);
         JobRow& row = stored.row;
@@ -105,18 +124,19 @@ absl::StatusOr<StoredJob> LoadJob(SqliteConnection& connection, absl::string_vie
         row.publish_failures = static_cast<int32_t>(columns.Int(8));
         return Parse(columns.Bytes(1), JobName(job_id), row.job);
       },
-      "SELECT seq, job, workspace_uri, output_key, started, publisher, claim, claim_beat, publish_failures FROM jobs "
-      "WHERE id = ?",
+      absl::StrCat("SELECT seq, job, workspace_uri, output_key, started, publisher, claim, claim_beat, "
+                   "publish_failures FROM jobs WHERE id = $1",
+                   lock ? connection.dialect().lock_row : ""),
       job_id));
   if (found) return *std::move(found);
   return ErrorWithInfo(absl::StatusCode::kNotFound, absl::StrCat("there is no ", JobName(job_id)),
                        {"JOB_NOT_FOUND", {{"job", JobName(job_id)}}});
 }
 
-absl::StatusOr<std::vector<TaskRow>> LoadTasks(SqliteConnection& connection, int64_t seq,
+absl::StatusOr<std::vector<TaskRow>> LoadTasks(SqlConnection& connection, int64_t seq,
                                                std::optional<absl::string_view> task_id) {
   std::vector<TaskRow> tasks;
-  const auto on_row = [&](const SqliteRow& columns) -> absl::Status {
+  const auto on_row = [&](const SqlRow& columns) -> absl::Status {
     TaskRow& row = tasks.emplace_back();
     row.position = static_cast<int32_t>(columns.Int(0));
     row.id = columns.Text(1);
@@ -132,54 +152,63 @@ absl::StatusOr<std::vector<TaskRow>> LoadTasks(SqliteConnection& connection, int
     lease.beat = columns.Int(9);
     lease.beat_time = absl::FromUnixMicros(columns.Int(10));
     lease.progress_serial = columns.Int(12);
+    lease.moves = columns.Int(13);
     return Parse(columns.Bytes(11), lease.id, lease.progress);
   };
   constexpr absl::string_view kAll =
       "SELECT t.position, t.id, t.task, l.id, l.attempt, l.worker, l.incarnation, l.request_id, l.expired, l.beat, "
-      "l.beat_time, l.progress, l.progress_serial FROM tasks t LEFT JOIN leases l ON l.job = t.job AND "
-      "l.position = t.position WHERE t.job = ?";
+      "l.beat_time, l.progress, l.progress_serial, l.moves FROM tasks t LEFT JOIN leases l ON l.job = t.job AND "
+      "l.position = t.position WHERE t.job = $1";
   if (task_id) {
-    RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kAll, " AND t.id = ?"), seq, *task_id));
+    RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kAll, " AND t.id = $2"), seq, *task_id));
   } else {
     RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kAll, " ORDER BY t.position"), seq));
   }
   return tasks;
 }
 
-absl::StatusOr<int64_t> InsertJob(SqliteConnection& connection, const CreateJobRow& create) {
+absl::Status InsertJob(SqlConnection& connection, const CreateJobRow& create) {
   const JobRow& row = create.rows.job;
   std::optional<std::string> request_id;
   if (!create.request_id.empty()) request_id = create.request_id;
+  int64_t seq = 0;
   RETURN_IF_ERROR(ExplainReservation(
-      connection, row,
-      connection.Run("INSERT INTO jobs (id, state, display_name, version, job, request_id, request_hash, output_key, "
-                     "reserved_output, workspace_uri, started, publisher, claim, claim_beat, publish_failures) "
-                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      row,
+      connection.Query([&](const SqlRow& columns) {
+        seq = columns.Int(0);
+        return absl::OkStatus();
+      }, "INSERT INTO jobs (id, state, display_name, version, job, request_id, request_hash, output_key, "
+                     "reserved_output, workspace_uri, started, publisher, claim, claim_beat, publish_failures, priority, deadline) "
+                     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING seq",
                      row.id, row.job.state(), row.job.spec().display_name(), row.job.version(), Blob(row.job),
                      request_id, create.request_hash, row.output_key, ReservedOutput(row), row.workspace_uri,
-                     row.started, row.publisher, row.claim, row.claim_beat, row.publish_failures)));
-  const int64_t seq = connection.last_insert_rowid();
+                     row.started, row.publisher, row.claim, row.claim_beat, row.publish_failures, row.job.priority(),
+                     Deadline(row))));
   for (const TaskRow& task : create.rows.tasks) RETURN_IF_ERROR(SaveTask(connection, seq, task));
-  RETURN_IF_ERROR(SaveEvents(connection, seq, create.events));
-  return seq;
+  RETURN_IF_ERROR(SaveAudit(connection, create.audit));
+  return SaveEvents(connection, seq, create.events);
 }
 
-absl::Status SaveChanges(SqliteConnection& connection, int64_t seq, const JobChanges& changes, int64_t keep_events) {
+absl::Status SaveChanges(SqlConnection& connection, int64_t seq, const JobChanges& changes, int64_t keep_events) {
   RETURN_IF_ERROR(SaveGarbage(connection, changes.garbage));
+  for (const std::string& uri : changes.rescued) {
+    RETURN_IF_ERROR(connection.Run("DELETE FROM garbage WHERE uri = $1", uri));
+  }
+  RETURN_IF_ERROR(SaveAudit(connection, changes.audit));
   // Tasks, leases and events go with it.
-  if (changes.erase) return connection.Run("DELETE FROM jobs WHERE seq = ?", seq);
+  if (changes.erase) return connection.Run("DELETE FROM jobs WHERE seq = $1", seq);
 
   if (changes.job) RETURN_IF_ERROR(UpdateJobRow(connection, seq, *changes.job));
   for (const TaskRow& task : changes.tasks) RETURN_IF_ERROR(SaveTask(connection, seq, task));
   for (const LeaseRow& lease : changes.beats) RETURN_IF_ERROR(SaveBeat(connection, lease));
   if (changes.events.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(SaveEvents(connection, seq, changes.events));
-  return connection.Run("DELETE FROM events WHERE job = ? AND version <= ?", seq,
+  return connection.Run("DELETE FROM events WHERE job = $1 AND version <= $2", seq,
                         changes.events.back().version() - keep_events);
 }
 
-absl::Status ExplainReservation(const SqliteConnection& connection, const JobRow& job, absl::Status status) {
-  if (status.ok() || connection.last_error() != SQLITE_CONSTRAINT_UNIQUE) return status;
+absl::Status ExplainReservation(const JobRow& job, absl::Status status) {
+  if (!absl::IsAlreadyExists(status)) return status;
   if (!absl::StrContains(status.message(), "reserved_output")) return status;
   const std::string& output = job.job.spec().output_uri();
   return ErrorWithInfo(absl::StatusCode::kFailedPrecondition,
@@ -187,10 +216,10 @@ absl::Status ExplainReservation(const SqliteConnection& connection, const JobRow
                        {"OUTPUT_RESERVED", {{"field", "output_uri"}, {"value", output}}});
 }
 
-absl::StatusOr<std::vector<LeaseRef>> LoadLeases(SqliteConnection& connection,
+absl::StatusOr<std::vector<LeaseRef>> LoadLeases(SqlConnection& connection,
                                                  std::optional<absl::string_view> worker) {
   std::vector<LeaseRef> leases;
-  const auto on_row = [&](const SqliteRow& columns) {
+  const auto on_row = [&](const SqlRow& columns) {
     leases.push_back({.job_id = columns.Text(0),
                       .task_id = columns.Text(1),
                       .lease_id = columns.Text(2),
@@ -198,15 +227,16 @@ absl::StatusOr<std::vector<LeaseRef>> LoadLeases(SqliteConnection& connection,
                       .incarnation = columns.Text(4),
                       .request_id = columns.Text(5),
                       .expired = columns.Int(6) != 0,
-                      .beat = columns.Int(7)});
+                      .beat = columns.Int(7),
+                      .moves = columns.Int(8)});
     return absl::OkStatus();
   };
   constexpr absl::string_view kSelect =
-      "SELECT j.id, t.id, l.id, l.worker, l.incarnation, l.request_id, l.expired, l.beat FROM leases l "
+      "SELECT j.id, t.id, l.id, l.worker, l.incarnation, l.request_id, l.expired, l.beat, l.moves FROM leases l "
       "JOIN jobs j ON j.seq = l.job JOIN tasks t ON t.job = l.job AND t.position = l.position WHERE ";
   if (worker) {
     RETURN_IF_ERROR(
-        connection.Query(on_row, absl::StrCat(kSelect, "l.worker = ? ORDER BY l.job, l.position"), *worker));
+        connection.Query(on_row, absl::StrCat(kSelect, "l.worker = $1 ORDER BY l.job, l.position"), *worker));
   } else {
     RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kSelect, "l.expired = 0 ORDER BY l.job, l.position")));
   }
