@@ -8,14 +8,15 @@
 #include "server/api/rpc_server.h"
 #include "server/program/flags.h"
 #include "server/program/log_setup.h"
+#include "server/program/open_state.h"
 #include "server/program/stop_signal.h"
 #include "server/publisher/background_loop.h"
+#include "server/publisher/orphans.h"
 #include "server/publisher/publisher.h"
 #include "server/publisher/sweeper.h"
 #include "server/scheduler/change_notifier.h"
 #include "server/scheduler/coordinator.h"
 #include "server/scheduler/housekeeper.h"
-#include "server/state/sqlite_state_store.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
@@ -48,17 +49,19 @@ absl::Status Run(const Flags& flags, StopSignal& stop) {
   ASSIGN_OR_RETURN(const auto own_store, storage::OpenStore(own_options));
   RETURN_IF_ERROR(own_store->CheckWritable(workspace));
 
-  ASSIGN_OR_RETURN(const auto state, SqliteStateStore::Open({.path = flags.state}, clock));
+  const std::string id = RandomJobId();
   ChangeNotifier notifier;
-  Coordinator coordinator(*state, notifier, clock, RandomJobId,
+  ASSIGN_OR_RETURN(const OpenedState state, OpenState(flags.state, id, notifier, clock));
+  Coordinator coordinator(*state.store, notifier, clock, RandomJobId,
                           {.workspace_uri = workspace.ToString(),
                            .lease_term = flags.lease_term,
+                           .progress_term = flags.progress_term,
+                           .keep_failed = flags.keep_failed,
                            .heartbeat_interval = flags.heartbeat_interval,
                            .max_attempts = flags.max_attempts,
                            .worker_bytes_per_second = flags.worker_bytes_per_second});
-  Publisher publisher(coordinator, *own_store, clock,
-                      {.id = "publisher-" + RandomJobId(), .besa_version = BESA_VERSION});
-  Housekeeper housekeeper(coordinator, *state, clock);
+  Publisher publisher(coordinator, *own_store, clock, {.id = "publisher-" + id, .besa_version = BESA_VERSION});
+  Housekeeper housekeeper(coordinator, *state.store, clock);
 
   ASSIGN_OR_RETURN(const auto server, RpcServer::Start({.listen = flags.listen, .workspace = workspace}, coordinator,
                                                        notifier, *request_store, clock));
@@ -68,6 +71,10 @@ absl::Status Run(const Flags& flags, StopSignal& stop) {
     return pause;
   });
   const auto subscription = notifier.OnPublishing([&publishing] { publishing.Wake(); });
+  BackgroundLoop orphans([&] {
+    LogFailure("sweeping orphans", SweepOrphans(coordinator, *own_store, workspace, clock.Now()));
+    return flags.sweep_interval;
+  });
   BackgroundLoop housekeeping([&] {
     LogFailure("housekeeping", housekeeper.Tick());
     LogFailure("sweeping", Sweep(coordinator, *own_store, workspace));

@@ -42,7 +42,17 @@ void WatchCall::Begin() {
     });
   });
   services_.drain.Add(weak);
+  LookAgainLater();
   PostLook();
+}
+
+void WatchCall::LookAgainLater() {
+  services_.quick.PostAfter(kLookAgain, [weak = weak_from_this()] {
+    const auto call = weak.lock();
+    if (call == nullptr) return;
+    call->Wake();
+    call->LookAgainLater();
+  });
 }
 
 void WatchCall::WakeLater(absl::Duration delay) {

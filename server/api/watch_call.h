@@ -25,6 +25,8 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchJobResponse>,
                         public std::enable_shared_from_this<WatchCall> {
  public:
   static constexpr absl::Duration kProgressInterval = absl::Seconds(1);
+  // A change at another coordinator that died before it told us is found by looking.
+  static constexpr absl::Duration kLookAgain = absl::Seconds(3);
 
   // The reactor for one call; it lives until gRPC is done with it.
   static grpc::ServerWriteReactor<v1::WatchJobResponse>* Start(const ServiceContext& services,
@@ -42,6 +44,7 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchJobResponse>,
   WatchCall(const ServiceContext& services, grpc::CallbackServerContext* context, const v1::WatchJobRequest* request);
   void Begin();
   void WakeLater(absl::Duration delay);
+  void LookAgainLater();
   void PostLook();
   void Look();
   // Takes progress out of the page while the last report is too fresh; it is asked for again later.

@@ -25,8 +25,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--listen", flags.listen, "address to listen on; port 0 lets the system choose")
       ->type_name("HOST:PORT")
       ->capture_default_str();
-  app.add_option("--state", flags.state, "SQLite file with the state; created if missing")
-      ->type_name("PATH")
+  app.add_option(
+         "--state", flags.state,
+         "where all state is: a SQLite file, created if missing, for one coordinator; or a PostgreSQL database, "
+         "postgresql://user@host/database, for any number")
+      ->type_name("PATH|URL")
       ->required();
   app.add_option("--workspace", flags.workspace,
                  "folder for work in progress, reached by workers under the same address")
@@ -40,6 +43,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->type_name("PATH");
   AddDuration(app, "--lease-term", flags.lease_term, "a task whose worker is silent for this long is given to another");
   AddDuration(app, "--heartbeat-interval", flags.heartbeat_interval, "how often workers report");
+  AddDuration(app, "--progress-term", flags.progress_term,
+              "a task whose worker reports no progress for this long is given to another");
+  AddDuration(app, "--keep-failed", flags.keep_failed, "how long the files of a failed job are kept for a retry");
+  AddDuration(app, "--sweep-interval", flags.sweep_interval,
+              "how often the workspace is searched for what nobody owns any more");
   app.add_option("--max-attempts", flags.max_attempts, "failed attempts of a task until its job fails")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

@@ -15,7 +15,7 @@ namespace besa::server {
 struct Flags {
   // "host:port"; port 0 lets the system choose.
   std::string listen = "127.0.0.1:7600";
-  // The SQLite file with the state.
+  // Where the state is: a SQLite file, or "postgresql://...".
   std::string state;
   // Folder for the workspaces of jobs, which workers reach too.
   std::string workspace;
@@ -25,6 +25,9 @@ struct Flags {
   std::string store_config;
   absl::Duration lease_term = absl::Seconds(30);
   absl::Duration heartbeat_interval = absl::Seconds(5);
+  absl::Duration progress_term = absl::Minutes(30);
+  absl::Duration keep_failed = absl::Hours(14 * 24);
+  absl::Duration sweep_interval = absl::Hours(1);
   int max_attempts = 5;
   double worker_bytes_per_second = 3e9;
   // "debug", "info", "warning", "error".

@@ -53,7 +53,20 @@ ChangeNotifier::Subscription ChangeNotifier::Subscribe(const std::string& topic,
   return subscription;
 }
 
-void ChangeNotifier::Notify(const std::string& topic) {
+void ChangeNotifier::SetBridge(AnyCallback on_any) {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  bridge_ = on_any ? std::make_shared<const AnyCallback>(std::move(on_any)) : nullptr;
+}
+
+void ChangeNotifier::Call(const std::vector<std::shared_ptr<Subscription::Entry>>& entries) {
+  for (const auto& entry : entries) {
+    const std::lock_guard<std::recursive_mutex> guard(entry->mutex);
+    // A copy: the callback may drop itself while it runs.
+    if (const Callback callback = entry->callback) callback();
+  }
+}
+
+void ChangeNotifier::Deliver(const std::string& topic) {
   std::vector<std::shared_ptr<Subscription::Entry>> entries;
   {
     const std::lock_guard<std::mutex> guard(mutex_);
@@ -61,11 +74,26 @@ void ChangeNotifier::Notify(const std::string& topic) {
       entries.assign(found->second.begin(), found->second.end());
     }
   }
-  for (const auto& entry : entries) {
-    const std::lock_guard<std::recursive_mutex> guard(entry->mutex);
-    // A copy: the callback may drop itself while it runs.
-    if (const Callback callback = entry->callback) callback();
+  Call(entries);
+}
+
+void ChangeNotifier::DeliverAll() {
+  std::vector<std::shared_ptr<Subscription::Entry>> entries;
+  {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    for (const auto& [topic, waiting] : topics_) entries.insert(entries.end(), waiting.begin(), waiting.end());
   }
+  Call(entries);
+}
+
+void ChangeNotifier::Announce(const std::string& topic) {
+  std::shared_ptr<const AnyCallback> bridge;
+  {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    bridge = bridge_;
+  }
+  if (bridge != nullptr) (*bridge)(topic);
+  Deliver(topic);
 }
 
 ChangeNotifier::Subscription ChangeNotifier::OnJob(absl::string_view job_id, Callback callback) {
@@ -78,8 +106,8 @@ ChangeNotifier::Subscription ChangeNotifier::OnPublishing(Callback callback) {
   return Subscribe("publishing", std::move(callback));
 }
 
-void ChangeNotifier::JobChanged(absl::string_view job_id) { Notify(absl::StrCat("job/", job_id)); }
-void ChangeNotifier::WorkAppeared() { Notify("work"); }
-void ChangeNotifier::PublishingAppeared() { Notify("publishing"); }
+void ChangeNotifier::JobChanged(absl::string_view job_id) { Announce(absl::StrCat("job/", job_id)); }
+void ChangeNotifier::WorkAppeared() { Announce("work"); }
+void ChangeNotifier::PublishingAppeared() { Announce("publishing"); }
 
 }  // namespace besa::server

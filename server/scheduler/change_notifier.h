@@ -1,4 +1,8 @@
-// In-process wake-ups for calls that wait: watches of a job, workers that want a task, the publisher.
+// Wake-ups for calls that wait: watches of a job, workers that want a task, the publisher.
+//
+// Within this process. Where several coordinators share a state, a bridge carries them from one to the other: it hears
+// of what happens here by OnAny and passes on what happened elsewhere by Deliver. It may lose some: whoever waits looks
+// again by itself after seconds.
 //
 // A wake-up carries nothing: whoever is woken reads the state again. The pattern that misses none is
 //   subscribe, look, and if there was nothing wait for the callback (or a timer), then look again.
@@ -11,6 +15,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -49,6 +54,16 @@ class ChangeNotifier {
   // A job may be ready to be published.
   [[nodiscard]] Subscription OnPublishing(Callback callback);
 
+  // Something of the above was made known in this process, not by Deliver; the argument is what Deliver takes.
+  using AnyCallback = std::function<void(const std::string& topic)>;
+  // Set before others use the notifier, unset after; called as a Callback is.
+  void SetBridge(AnyCallback on_any);
+
+  // As if it had happened here, but the bridge does not hear of it.
+  void Deliver(const std::string& topic);
+  // The bridge may have missed anything: wakes everybody.
+  void DeliverAll();
+
   void JobChanged(absl::string_view job_id);
   void WorkAppeared();
   void PublishingAppeared();
@@ -57,11 +72,13 @@ class ChangeNotifier {
   using Entries = std::set<std::shared_ptr<Subscription::Entry>>;
 
   Subscription Subscribe(const std::string& topic, Callback callback);
-  void Notify(const std::string& topic);
+  void Announce(const std::string& topic);
+  static void Call(const std::vector<std::shared_ptr<Subscription::Entry>>& entries);
 
   std::mutex mutex_;
   // By topic: "job/<id>", "work", "publishing".
   std::map<std::string, Entries> topics_;
+  std::shared_ptr<const AnyCallback> bridge_;
 };
 
 }  // namespace besa::server
