@@ -65,6 +65,8 @@ class Cluster:
     environment: dict[str, str] = field(default_factory=dict)
     # The address of the workspace; a folder here if empty.
     workspace_uri: str = ""
+    # Where the state is; a SQLite file here if empty.
+    state: str = ""
     address: str = ""
     coordinator: subprocess.Popen | None = None
     workers: dict[str, subprocess.Popen] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Cluster:
             [
                 str(BUILD / "server" / "besa-coordinator"),
                 *("--listen", self.address or "127.0.0.1:0"),
-                *("--state", str(self.folder / "state.sqlite")),
+                *("--state", self.state or str(self.folder / "state.sqlite")),
                 *("--workspace", self.workspace_uri or str(self.workspace)),
                 *("--lease-term", self.lease_term),
                 *("--heartbeat-interval", self.heartbeat_interval),
