@@ -193,6 +193,33 @@ absl::StatusOr<v1::ListWorkersResponse> PruneClient::ListWorkers() {
   return all;
 }
 
+absl::StatusOr<v1::Worker> PruneClient::DrainWorker(absl::string_view name) {
+  v1::DrainWorkerRequest request;
+  request.set_name(std::string(name));
+  return impl_->Call(*impl_->fleet, &v1::FleetService::Stub::DrainWorker, request);
+}
+
+absl::StatusOr<v1::Worker> PruneClient::UndrainWorker(absl::string_view name) {
+  v1::UndrainWorkerRequest request;
+  request.set_name(std::string(name));
+  return impl_->Call(*impl_->fleet, &v1::FleetService::Stub::UndrainWorker, request);
+}
+
+absl::StatusOr<v1::ListAuditEntriesResponse> PruneClient::ListAuditEntries(absl::string_view resource, int limit) {
+  v1::ListAuditEntriesResponse all;
+  v1::ListAuditEntriesRequest request;
+  request.set_resource(std::string(resource));
+  do {
+    request.set_page_size(std::min(kLargestPage, limit - all.entries_size()));
+    ASSIGN_OR_RETURN(v1::ListAuditEntriesResponse page,
+                     impl_->Call(*impl_->fleet, &v1::FleetService::Stub::ListAuditEntries, request));
+    all.mutable_entries()->MergeFrom(page.entries());
+    all.set_next_page_token(page.next_page_token());
+    request.set_page_token(page.next_page_token());
+  } while (!all.next_page_token().empty() && all.entries_size() < limit);
+  return all;
+}
+
 std::unique_ptr<JobWatch> PruneClient::Watch(absl::string_view name, JobWatch::Options options) {
   return std::make_unique<JobWatch>(std::string(name), options,
                                     JobWatch::Environment{.stub = impl_->prune,

@@ -64,6 +64,11 @@ class PruneClient {
   absl::StatusOr<v1::Task> GetTask(absl::string_view name);
   // All workers, gathered over the pages.
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers();
+  // Whether the worker gets new tasks.
+  absl::StatusOr<v1::Worker> DrainWorker(absl::string_view name);
+  absl::StatusOr<v1::Worker> UndrainWorker(absl::string_view name);
+  // What was asked for of `resource`, or of everything if that is empty: newest first, at most `limit` entries.
+  absl::StatusOr<v1::ListAuditEntriesResponse> ListAuditEntries(absl::string_view resource, int limit);
 
   // A watch of job `name` that survives restarts of the coordinator. It may outlive the client.
   std::unique_ptr<JobWatch> Watch(absl::string_view name, JobWatch::Options options = {});

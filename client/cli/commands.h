@@ -14,7 +14,7 @@ struct Context;
 void AddPruneCommands(CLI::App& app, Context& context);
 // besa jobs list|get|watch|cancel|retry|delete|tasks.
 void AddJobsCommand(CLI::App& app, Context& context);
-// besa workers list.
+// besa workers list|drain|undrain, besa audit.
 void AddWorkersCommand(CLI::App& app, Context& context);
 
 }  // namespace besa::client

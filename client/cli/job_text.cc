@@ -1,5 +1,6 @@
 #include "client/cli/job_text.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -76,6 +77,13 @@ void AddModel(const v1::ModelSummary& model, Facts& facts) {
   }
 }
 
+std::string Labels(const v1::Job& job) {
+  std::vector<std::string> labels;
+  for (const auto& [key, value] : job.labels()) labels.push_back(absl::StrCat(key, "=", OneLine(value)));
+  std::sort(labels.begin(), labels.end());
+  return absl::StrJoin(labels, ", ");
+}
+
 std::string Blocks(const v1::JobProgress& progress) {
   return absl::StrCat(progress.blocks_committed(), " of ", progress.blocks_total());
 }
@@ -91,8 +99,15 @@ std::string DescribeJob(const v1::Job& job) {
     facts.emplace_back("waiting", OneLine(job.pending_reason()));
     if (job.generation() > 1) facts.emplace_back("generation", absl::StrCat(job.generation()));
     facts.emplace_back("created", ShowTime(job.create_time()));
+    if (job.has_deadline()) facts.emplace_back("deadline", ShowTime(job.deadline()));
     if (job.has_end_time()) facts.emplace_back("ended", ShowTime(job.end_time()));
     facts.emplace_back("blocks", Blocks(job.progress()));
+    if (job.priority() != 0) facts.emplace_back("priority", absl::StrCat(job.priority()));
+    facts.emplace_back("owner", OneLine(job.owner()));
+    facts.emplace_back("labels", Labels(job));
+    if (job.result().gpu_seconds() > 0) {
+      facts.emplace_back("GPU time", ShowDuration(absl::Seconds(job.result().gpu_seconds())));
+    }
     if (job.progress().has_eta()) facts.emplace_back("ETA", ShowDuration(FromProto(job.progress().eta())));
   }
   AddSpec(job.spec(), facts);
@@ -141,9 +156,19 @@ std::string TaskTable(const v1::ListTasksResponse& tasks) {
 std::string WorkerTable(const v1::ListWorkersResponse& workers) {
   Rows rows = {{"WORKER", "STATE", "DEVICE", "MODEL", "MEMORY", "VERSION", "LAST SEEN", "TASKS"}};
   for (const v1::Worker& worker : workers.workers()) {
-    rows.push_back({worker.name(), EnumWord(worker.state()), worker.device().id(), OneLine(worker.device().model()),
+    const std::string state = absl::StrCat(EnumWord(worker.state()), worker.draining() ? ", drains" : "");
+    rows.push_back({worker.name(), state, worker.device().id(), OneLine(worker.device().model()),
                     FormatBytes(worker.device().memory_bytes()), worker.version(), ShowTime(worker.last_seen_time()),
                     worker.tasks().empty() ? "-" : absl::StrJoin(worker.tasks(), " ")});
+  }
+  return FormatTable(rows);
+}
+
+std::string AuditTable(const v1::ListAuditEntriesResponse& entries) {
+  Rows rows = {{"TIME", "ACTION", "RESOURCE", "CALLER", "DETAIL"}};
+  for (const v1::AuditEntry& entry : entries.entries()) {
+    rows.push_back({ShowTime(entry.time()), entry.action(), entry.resource(), OneLine(entry.caller()),
+                    entry.detail().empty() ? "-" : OneLine(entry.detail())});
   }
   return FormatTable(rows);
 }

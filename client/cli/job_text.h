@@ -17,6 +17,7 @@ std::string JobTable(const v1::ListJobsResponse& jobs);
 std::string TaskTable(const v1::ListTasksResponse& tasks);
 // One line a worker, with a heading.
 std::string WorkerTable(const v1::ListWorkersResponse& workers);
+std::string AuditTable(const v1::ListAuditEntriesResponse& entries);
 
 // The end of a job that SUCCEEDED: perplexity, sparsity, seconds a stage. The last line is "output: <folder>".
 std::string DescribeResult(const v1::Job& job);

@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "client/cli/duration_option.h"
 #include "client/cli/format.h"
 #include "client/cli/local_path.h"
+#include "proto/time.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 
@@ -165,6 +167,14 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
                            "Whether workers walk to their blocks or store activations first [the faster]");
   command.add_option("--seed", flags.seed, "Seed of everything random [0]");
   command.add_option("--name", flags.name, "A name for people, shown in lists");
+  command.add_option("--priority", flags.priority,
+                     "From -100 to 100: jobs of a higher one get free workers first; equal ones share [0]");
+  command.add_option("--owner", flags.owner, "Whose job it is");
+  command.add_option("--label", flags.labels, "A mark of your own; --filter 'labels.KEY = VALUE' finds it. Repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  AddDurationOption(command, "--time-limit", flags.time_limit,
+                    "Fail if the job does not publish by then; committed blocks are kept [none]");
   command.add_option("--request-id", flags.request_id,
                      "A UUID of your own: repeating the command with it returns the same job [a new one]");
 }
@@ -196,7 +206,16 @@ absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, a
   method.set_sparsegpt_damping(flags.sparsegpt_damping);
   spec.set_seed(flags.seed);
   spec.set_display_name(flags.name);
-  request.mutable_job()->set_activations(FromFlag<v1::Activations>(flags.activations));
+  v1::Job& job = *request.mutable_job();
+  job.set_activations(FromFlag<v1::Activations>(flags.activations));
+  job.set_priority(flags.priority);
+  job.set_owner(flags.owner);
+  for (const std::string& label : flags.labels) {
+    const size_t equals = label.find('=');
+    if (equals == std::string::npos) return FieldError("--label", label, "KEY=VALUE");
+    (*job.mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  if (flags.time_limit > absl::ZeroDuration()) *job.mutable_time_limit() = ToProto(flags.time_limit);
   return request;
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "besa/v1/prune_service.pb.h"
 
 namespace CLI {
@@ -47,6 +48,11 @@ struct SpecFlags {
   double sparsegpt_damping = 0;
   uint64_t seed = 0;
   std::string name;
+  int priority = 0;
+  std::string owner;
+  // KEY=VALUE.
+  std::vector<std::string> labels;
+  absl::Duration time_limit;
   std::string request_id;
 };
 

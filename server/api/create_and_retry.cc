@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/time.h"
 #include "server/state/names.h"
 #include "server/validation/create_job.h"
 #include "server/validation/input_check.h"
@@ -32,7 +33,8 @@ std::string HashOf(v1::CreateJobRequest request) {
 
 }  // namespace
 
-absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::CreateJobRequest& request) {
+absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::CreateJobRequest& request,
+                                  const Coordinator::Caller& caller) {
   const std::string hash = HashOf(request);
   if (!request.validate_only()) {
     ASSIGN_OR_RETURN(std::optional<v1::Job> created, services.coordinator.FindCreated(request.request_id(), hash));
@@ -45,11 +47,16 @@ absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::Crea
              .request_id = request.request_id(),
              .request_hash = hash};
   job.output_key = job.spec.output_uri();
+  job.priority = request.job().priority();
+  job.owner = request.job().owner();
+  job.labels = {request.job().labels().begin(), request.job().labels().end()};
+  if (request.job().has_time_limit()) job.time_limit = FromProto(request.job().time_limit());
   if (request.validate_only()) return services.coordinator.PreviewJob(job);
-  return services.coordinator.CreateJob(job);
+  return services.coordinator.CreateJob(job, caller);
 }
 
-absl::StatusOr<v1::Job> RetryJob(const ServiceContext& services, const v1::RetryJobRequest& request) {
+absl::StatusOr<v1::Job> RetryJob(const ServiceContext& services, const v1::RetryJobRequest& request,
+                                 const Coordinator::Caller& caller) {
   ASSIGN_OR_RETURN(const v1::Job job, services.coordinator.GetJob(request.name()));
   // In any other state the scheduler refuses, and says so better than a changed input would.
   if (job.state() == v1::JOB_STATE_FAILED) {
@@ -59,7 +66,7 @@ absl::StatusOr<v1::Job> RetryJob(const ServiceContext& services, const v1::Retry
       RETURN_IF_ERROR(CheckInputsUnchanged(services.store, prepare.result().prepare()));
     }
   }
-  return services.coordinator.RetryJob(request.name(), request.ignore_gates());
+  return services.coordinator.RetryJob(request.name(), request.ignore_gates(), caller);
 }
 
 }  // namespace besa::server

@@ -8,9 +8,11 @@
 namespace besa::server {
 
 // A repeated request_id is answered before anything is validated: by then the output folder may well be filled.
-absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::CreateJobRequest& request);
+absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::CreateJobRequest& request,
+                                  const Coordinator::Caller& caller);
 
 // FAILED_PRECONDITION with reason INPUT_CHANGED if an input is not what the prepare task saw.
-absl::StatusOr<v1::Job> RetryJob(const ServiceContext& services, const v1::RetryJobRequest& request);
+absl::StatusOr<v1::Job> RetryJob(const ServiceContext& services, const v1::RetryJobRequest& request,
+                                 const Coordinator::Caller& caller);
 
 }  // namespace besa::server

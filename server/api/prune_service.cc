@@ -1,6 +1,7 @@
 #include "server/api/prune_service.h"
 
 #include "absl/status/statusor.h"
+#include "server/api/caller.h"
 #include "server/api/create_and_retry.h"
 #include "server/api/unary_call.h"
 #include "server/api/watch_call.h"
@@ -14,7 +15,7 @@ using grpc::ServerUnaryReactor;
 ServerUnaryReactor* PruneService::CreateJob(CallbackServerContext* context, const v1::CreateJobRequest* request,
                                             v1::Job* response) {
   return Answer<v1::Job>(services_.slow, context, response,
-                         [=, this] { return server::CreateJob(services_, *request); });
+                         [=, this] { return server::CreateJob(services_, *request, CallerOf(*context)); });
 }
 
 ServerUnaryReactor* PruneService::GetJob(CallbackServerContext* context, const v1::GetJobRequest* request,
@@ -37,22 +38,22 @@ grpc::ServerWriteReactor<v1::WatchJobResponse>* PruneService::WatchJob(CallbackS
 ServerUnaryReactor* PruneService::CancelJob(CallbackServerContext* context, const v1::CancelJobRequest* request,
                                             v1::Job* response) {
   return Answer<v1::Job>(services_.quick, context, response,
-                         [=, this] { return services_.coordinator.CancelJob(request->name()); });
+                         [=, this] { return services_.coordinator.CancelJob(request->name(), CallerOf(*context)); });
 }
 
 ServerUnaryReactor* PruneService::RetryJob(CallbackServerContext* context, const v1::RetryJobRequest* request,
                                            v1::Job* response) {
   return Answer<v1::Job>(services_.slow, context, response,
-                         [=, this] { return server::RetryJob(services_, *request); });
+                         [=, this] { return server::RetryJob(services_, *request, CallerOf(*context)); });
 }
 
 ServerUnaryReactor* PruneService::DeleteJob(CallbackServerContext* context, const v1::DeleteJobRequest* request,
                                             google::protobuf::Empty* response) {
-  return Answer<google::protobuf::Empty>(services_.quick, context, response,
-                                         [=, this]() -> absl::StatusOr<google::protobuf::Empty> {
-                                           RETURN_IF_ERROR(services_.coordinator.DeleteJob(request->name()));
-                                           return google::protobuf::Empty();
-                                         });
+  return Answer<google::protobuf::Empty>(
+      services_.quick, context, response, [=, this]() -> absl::StatusOr<google::protobuf::Empty> {
+        RETURN_IF_ERROR(services_.coordinator.DeleteJob(request->name(), CallerOf(*context)));
+        return google::protobuf::Empty();
+      });
 }
 
 ServerUnaryReactor* PruneService::ListTasks(CallbackServerContext* context, const v1::ListTasksRequest* request,

@@ -55,7 +55,8 @@ void LeaseNextBlock(JobEdit& edit, size_t committed, const Holder& holder) {
   const std::optional<size_t> next = edit.FindTask(PruneTaskId(edit.tasks()[committed].task.block() + 1));
   if (!next || edit.tasks()[*next].task.state() != v1::TASK_STATE_BLOCKED) return;
   if (UnmetDependencies(edit.rows(), edit.tasks()[*next]) > 0) return;
-  StartLease(edit, *next, holder.worker, holder.incarnation, /*request_id=*/"");
+  const v1::Attempt* const done = FindAttempt(edit.tasks()[committed].task, holder.lease.attempt());
+  StartLease(edit, *next, {holder.worker, holder.incarnation, /*request_id=*/"", done->device()});
 }
 
 }  // namespace

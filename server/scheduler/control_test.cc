@@ -129,5 +129,29 @@ TEST(Delete, IsRefusedUntilTheJobHasEnded) {
   EXPECT_EQ(decision.changes.garbage[0].uri, "/workspace/j1/");
 }
 
+TEST(Retry, FindsTheFilesOfAFailedJobForAsLongAsTheyAreKept) {
+  TestJob job;
+  TestWorker worker;
+  const auto fail = [&] {
+    const auto prepare = job.Lease(worker);
+    ASSERT_TRUE(job.Fail(worker, *prepare, v1::FAILURE_REASON_BAD_NUMBERS).ok());
+    ASSERT_EQ(job.state(), v1::JOB_STATE_FAILED);
+  };
+  fail();
+  const absl::Duration kept = job.context.options.keep_failed;
+  ASSERT_EQ(job.garbage.back().uri, "/workspace/j1/");
+  EXPECT_GT(job.garbage.back().due, job.context.now + kept);
+  job.context.now += kept - absl::Seconds(1);
+  ASSERT_TRUE(job.Retry().ok());
+  EXPECT_FALSE(job.job().has_retry_until());
+  EXPECT_THAT(job.rescued, ElementsAre("/workspace/j1/")) << "it is garbage no more";
+
+  fail();
+  job.context.now += kept;
+  const absl::Status late = job.Retry();
+  EXPECT_TRUE(absl::IsFailedPrecondition(late));
+  EXPECT_THAT(std::string(late.message()), HasSubstr("can no longer be retried"));
+}
+
 }  // namespace
 }  // namespace besa::server

@@ -62,9 +62,15 @@ void Coordinator::Wake(absl::string_view job_id, const JobChanges& changes) {
   }
 }
 
-absl::StatusOr<v1::Job> Coordinator::CreateJob(const NewJob& request) {
+AuditRow Coordinator::Audit(const char* action, std::string resource, const std::string& detail, const Caller& caller) {
+  return {clock_.Now(), action, std::move(resource), caller.address, detail};
+}
+
+absl::StatusOr<v1::Job> Coordinator::CreateJob(const NewJob& request, const Caller& caller) {
   ASSIGN_OR_RETURN(const Context context, MakeContext());
-  ASSIGN_OR_RETURN(const JobRows rows, store_.CreateJob(OnCreated(new_job_id_(), request, context)));
+  CreateJobRow create = OnCreated(new_job_id_(), request, context);
+  create.audit.push_back(Audit("create", create.rows.job.job.name(), absl::StrCat("to ", request.output_key), caller));
+  ASSIGN_OR_RETURN(const JobRows rows, store_.CreateJob(create));
   notifier_.WorkAppeared();
   return ShowJob(rows, context);
 }
@@ -132,21 +138,21 @@ absl::StatusOr<WatchPage> Coordinator::EventsSince(absl::string_view name, Watch
   return page;
 }
 
-absl::StatusOr<v1::Job> Coordinator::CancelJob(absl::string_view name) {
+absl::StatusOr<v1::Job> Coordinator::CancelJob(absl::string_view name, const Caller& caller) {
   ASSIGN_OR_RETURN(const std::string job_id, ParseJobName("name", name));
-  return Run<v1::Job>(job_id, OnCancel);
+  return RunAsked<v1::Job>(job_id, "cancel", "", caller, OnCancel);
 }
 
-absl::StatusOr<v1::Job> Coordinator::RetryJob(absl::string_view name, bool ignore_gates) {
+absl::StatusOr<v1::Job> Coordinator::RetryJob(absl::string_view name, bool ignore_gates, const Caller& caller) {
   ASSIGN_OR_RETURN(const std::string job_id, ParseJobName("name", name));
-  return Run<v1::Job>(job_id, [ignore_gates](JobRows rows, const Context& context) {
-    return OnRetry(std::move(rows), ignore_gates, context);
-  });
+  return RunAsked<v1::Job>(
+      job_id, "retry", ignore_gates ? "ignore_gates" : "", caller,
+      [ignore_gates](JobRows rows, const Context& context) { return OnRetry(std::move(rows), ignore_gates, context); });
 }
 
-absl::Status Coordinator::DeleteJob(absl::string_view name) {
+absl::Status Coordinator::DeleteJob(absl::string_view name, const Caller& caller) {
   ASSIGN_OR_RETURN(const std::string job_id, ParseJobName("name", name));
-  return Run<Done>(job_id, OnDelete).status();
+  return RunAsked<Done>(job_id, "delete", "", caller, OnDelete).status();
 }
 
 absl::StatusOr<v1::ListTasksResponse> Coordinator::ListTasks(const v1::ListTasksRequest& request) {

@@ -60,6 +60,12 @@ struct WatchPage {
 // Thread-safe.
 class Coordinator {
  public:
+  // Who asks for a change, as far as it is known: goes into the audit.
+  struct Caller {
+    // "ipv4:10.0.0.7:51234".
+    std::string address;
+  };
+
   // Fresh ids of jobs: unique, of [a-z0-9-].
   using IdSource = std::function<std::string()>;
 
@@ -71,7 +77,7 @@ class Coordinator {
 
   // -- PruneService
 
-  absl::StatusOr<v1::Job> CreateJob(const NewJob& request);
+  absl::StatusOr<v1::Job> CreateJob(const NewJob& request, const Caller& caller = {});
   // The job as CreateJob would make it, with a name; nothing is stored.
   absl::StatusOr<v1::Job> PreviewJob(const NewJob& request);
   // The job that an earlier CreateJob with this request_id made, to be asked before the request is validated anew.
@@ -80,11 +86,11 @@ class Coordinator {
   absl::StatusOr<v1::Job> GetJob(absl::string_view name);
   absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request);
   absl::StatusOr<WatchPage> EventsSince(absl::string_view name, WatchPosition position);
-  absl::StatusOr<v1::Job> CancelJob(absl::string_view name);
+  absl::StatusOr<v1::Job> CancelJob(absl::string_view name, const Caller& caller = {});
   // Whether the inputs are unchanged is for the caller to check first: compare GetTask(.../prepare)'s fingerprints.
-  absl::StatusOr<v1::Job> RetryJob(absl::string_view name, bool ignore_gates = false);
+  absl::StatusOr<v1::Job> RetryJob(absl::string_view name, bool ignore_gates = false, const Caller& caller = {});
   // Forgets the job; its workspace becomes garbage (see DueGarbage).
-  absl::Status DeleteJob(absl::string_view name);
+  absl::Status DeleteJob(absl::string_view name, const Caller& caller = {});
   absl::StatusOr<v1::ListTasksResponse> ListTasks(const v1::ListTasksRequest& request);
   absl::StatusOr<v1::Task> GetTask(absl::string_view name);
 
@@ -102,6 +108,8 @@ class Coordinator {
   // -- FleetService
 
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers(const v1::ListWorkersRequest& request);
+  absl::StatusOr<v1::Worker> SetDraining(absl::string_view name, bool draining, const Caller& caller = {});
+  absl::StatusOr<v1::ListAuditEntriesResponse> ListAuditEntries(const v1::ListAuditEntriesRequest& request);
 
   // -- Publisher
 
@@ -120,7 +128,11 @@ class Coordinator {
 
   // Ends the lease if its beat has not moved since. Not holding any more is OK.
   absl::Status ExpireLease(const LeaseRef& lease);
+  // Ends the lease if its progress has not moved since, whatever its beat did. As above.
+  absl::Status ExpireStuckLease(const LeaseRef& lease);
   absl::Status ExpireClaim(const ClaimRef& claim);
+  // Fails the jobs whose time_limit has run out.
+  absl::Status FailOverdueJobs();
   absl::Status MarkWorkerLost(const WorkerRow& worker);
   // Brings the stored pending_reason of jobs that wait up to date with the fleet.
   absl::Status RefreshPendingReasons();
@@ -134,13 +146,18 @@ class Coordinator {
   template <class Reply, class Step>
   absl::StatusOr<Reply> Run(absl::string_view job_id, const Step& step);
   void Wake(absl::string_view job_id, const JobChanges& changes);
+  // Run, with an entry in the audit if anything changed.
+  template <class Reply, class Step>
+  absl::StatusOr<Reply> RunAsked(absl::string_view job_id, const char* action, const std::string& detail,
+                                 const Caller& caller, const Step& step);
+  AuditRow Audit(const char* action, std::string resource, const std::string& detail, const Caller& caller);
 
   // FAILED_PRECONDITION with reason WORKER_UNKNOWN or WORKER_REPLACED.
   absl::StatusOr<WorkerRow> FindWorker(absl::string_view worker, absl::string_view incarnation);
   absl::Status EndLeasesOfOtherIncarnations(absl::string_view worker, absl::string_view incarnation,
                                             const std::vector<LeaseRef>& leases);
   absl::StatusOr<v1::LeaseTaskResponse> LeaseFrom(const std::vector<std::string>& job_ids,
-                                                  const v1::LeaseTaskRequest& request, int64_t memory_bytes);
+                                                  const v1::LeaseTaskRequest& request, const v1::Worker& worker);
   // The worker was heard of.
   absl::Status Touch(absl::string_view worker, absl::string_view incarnation);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "server/scheduler/coordinator.h"
@@ -22,6 +23,17 @@ absl::StatusOr<Reply> Coordinator::Run(absl::string_view job_id, const Step& ste
   }));
   Wake(job_id, changes);
   return *std::move(reply);
+}
+
+template <class Reply, class Step>
+absl::StatusOr<Reply> Coordinator::RunAsked(absl::string_view job_id, const char* action, const std::string& detail,
+                                            const Caller& caller, const Step& step) {
+  return Run<Reply>(job_id, [&](JobRows rows, const Context& context) {
+    std::string name = rows.job.job.name();
+    Decision<Reply> decision = step(std::move(rows), context);
+    if (!decision.changes.empty()) decision.changes.audit.push_back(Audit(action, std::move(name), detail, caller));
+    return decision;
+  });
 }
 
 }  // namespace besa::server

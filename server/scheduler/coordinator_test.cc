@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "server/scheduler/coordinator_testing.h"
@@ -335,6 +336,108 @@ TEST(WakeUps, ReachWhoWaitsForAJobForWorkAndForPublishing) {
   EXPECT_EQ(publishing, 0);
   ASSERT_TRUE(bench.Commit(kA, bench.Lease(kA, "r3")->assignment()).ok());
   EXPECT_EQ(publishing, 1);
+}
+
+TEST(Coordinator, TwoJobsShareTwoWorkersAndAHigherPriorityGetsBoth) {
+  CoordinatorBench bench;
+  ASSERT_TRUE(bench.Register(kA).ok());
+  ASSERT_TRUE(bench.Register(kB).ok());
+  const std::string first = bench.CreateJob(4);
+  const std::string second = bench.CreateJob(4);
+  TestWorker a = kA;
+  TestWorker b = kB;
+  int requests = 0;
+  const auto next = [&](TestWorker& worker) {
+    const v1::Assignment assignment = bench.Lease(worker, absl::StrCat("r", ++requests))->assignment();
+    worker.held = {assignment.lease().id()};
+    return assignment;
+  };
+  v1::Assignment of_a = next(a);
+  v1::Assignment of_b = next(b);
+  std::map<std::string, int> grants;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(bench.Commit(a, of_a).ok());
+    of_a = next(a);
+    ASSERT_TRUE(bench.Commit(b, of_b).ok());
+    of_b = next(b);
+    ++grants[of_a.lease().task().substr(0, first.size())];
+    ++grants[of_b.lease().task().substr(0, first.size())];
+  }
+  EXPECT_EQ(grants[first], 3);
+  EXPECT_EQ(grants[second], 3);
+
+  NewJob urgent = testing::TestRequest(4, false);
+  urgent.output_key = "/out/urgent";
+  urgent.priority = 10;
+  const std::string name = bench.coordinator->CreateJob(urgent)->name();
+  ASSERT_TRUE(bench.Commit(a, of_a).ok());
+  of_a = next(a);
+  EXPECT_EQ(of_a.lease().task(), name + "/tasks/prepare");
+  ASSERT_TRUE(bench.Commit(a, of_a).ok());
+  ASSERT_TRUE(bench.Commit(b, of_b).ok());
+  EXPECT_EQ(next(a).lease().task(), name + "/tasks/prune-00000");
+  EXPECT_EQ(next(b).lease().task(), name + "/tasks/prune-00001");
+}
+
+TEST(Coordinator, AWorkerThatDrainsFinishesItsTaskAndGetsNoMoreUntilUndrained) {
+  CoordinatorBench bench;
+  ASSERT_TRUE(bench.Register(kA).ok());
+  const std::string name = bench.CreateJob(2, /*evaluation=*/false, v1::SCHEDULE_SEQUENTIAL);
+  ASSERT_TRUE(bench.Commit(kA, bench.Lease(kA, "r1")->assignment()).ok());
+  const v1::Assignment block = bench.Lease(kA, "r2")->assignment();
+  const v1::Worker drained = *bench.coordinator->SetDraining("workers/a", true, {"ipv4:10.0.0.1:7"});
+  EXPECT_TRUE(drained.draining());
+  EXPECT_EQ(drained.state(), v1::WORKER_STATE_BUSY);
+  EXPECT_EQ(drained.tasks(0), name + "/tasks/prune-00000");
+  TestWorker a = kA;
+  a.held = {block.lease().id()};
+  ASSERT_TRUE(bench.Commit(a, block).ok()) << "what it runs it finishes";
+  a.held.clear();
+  EXPECT_FALSE(bench.Lease(a, "r3")->has_assignment()) << "not even the next block, of which it has the activations";
+  EXPECT_EQ(bench.coordinator->ListWorkers({})->workers(0).draining(), true);
+  a.incarnation = "a-2";
+  ASSERT_TRUE(bench.Register(a).ok());
+  EXPECT_FALSE(bench.Lease(a, "r4")->has_assignment()) << "started anew, it still drains";
+
+  bool woken = false;
+  const auto subscription = bench.notifier.OnWork([&] { woken = true; });
+  ASSERT_TRUE(bench.coordinator->SetDraining("workers/a", false, {}).ok());
+  EXPECT_TRUE(woken);
+  EXPECT_TRUE(bench.Lease(a, "r5")->has_assignment());
+}
+
+TEST(Coordinator, EveryChangeThatWasAskedForHasItsEntryInTheAudit) {
+  CoordinatorBench bench;
+  ASSERT_TRUE(bench.Register(kA).ok());
+  NewJob request = testing::TestRequest(2, false);
+  request.output_key = "/out/audited";
+  const std::string name = bench.coordinator->CreateJob(request, {"ipv4:10.0.0.1:1"})->name();
+  const v1::Assignment prepare = bench.Lease(kA, "r1")->assignment();
+  ASSERT_TRUE(bench.Fail(kA, prepare, v1::FAILURE_REASON_BAD_NUMBERS).ok());
+  ASSERT_TRUE(bench.coordinator->RetryJob(name, /*ignore_gates=*/true, {"ipv4:10.0.0.1:2"}).ok());
+  ASSERT_TRUE(bench.coordinator->CancelJob(name, {"ipv4:10.0.0.1:3"}).ok());
+  ASSERT_TRUE(bench.coordinator->CancelJob(name, {"ipv4:10.0.0.1:4"}).ok()) << "changes nothing, so it is no entry";
+  EXPECT_FALSE(bench.coordinator->RetryJob(name).ok()) << "nor is what was refused";
+  ASSERT_TRUE(bench.coordinator->DeleteJob(name, {"ipv4:10.0.0.1:5"}).ok());
+  ASSERT_TRUE(bench.coordinator->SetDraining("workers/a", true, {"ipv4:10.0.0.1:6"}).ok());
+
+  v1::ListAuditEntriesRequest all;
+  const v1::ListAuditEntriesResponse entries = *bench.coordinator->ListAuditEntries(all);
+  std::vector<std::string> lines;
+  for (const v1::AuditEntry& entry : entries.entries()) {
+    lines.push_back(absl::StrCat(entry.action(), " ", entry.resource(), " ", entry.caller(), " ", entry.detail()));
+  }
+  EXPECT_THAT(lines, ElementsAre("drain workers/a ipv4:10.0.0.1:6 ", absl::StrCat("delete ", name, " ipv4:10.0.0.1:5 "),
+                                 absl::StrCat("cancel ", name, " ipv4:10.0.0.1:3 "),
+                                 absl::StrCat("retry ", name, " ipv4:10.0.0.1:2 ignore_gates"),
+                                 absl::StrCat("create ", name, " ipv4:10.0.0.1:1 to /out/audited")));
+  v1::ListAuditEntriesRequest paged;
+  paged.set_resource(name);
+  paged.set_page_size(3);
+  const v1::ListAuditEntriesResponse page = *bench.coordinator->ListAuditEntries(paged);
+  EXPECT_EQ(page.entries_size(), 3);
+  paged.set_page_token(page.next_page_token());
+  EXPECT_EQ(bench.coordinator->ListAuditEntries(paged)->entries(0).action(), "create");
 }
 
 }  // namespace

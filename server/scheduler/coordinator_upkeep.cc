@@ -55,6 +55,18 @@ absl::Status Coordinator::ExpireLease(const LeaseRef& lease) {
                   }).status());
 }
 
+absl::Status Coordinator::ExpireStuckLease(const LeaseRef& lease) {
+  return OkIfGone(Run<Done>(lease.job_id, [&](JobRows rows, const Context& context) {
+                    return OnLeaseStuck(std::move(rows), lease.task_id, lease.lease_id, lease.moves, context);
+                  }).status());
+}
+
+absl::Status Coordinator::FailOverdueJobs() {
+  ASSIGN_OR_RETURN(const std::vector<std::string> jobs, store_.OverdueJobs(clock_.Now()));
+  for (const std::string& job_id : jobs) RETURN_IF_ERROR(OkIfGone(Run<Done>(job_id, OnDeadline).status()));
+  return absl::OkStatus();
+}
+
 absl::Status Coordinator::ExpireClaim(const ClaimRef& claim) {
   return OkIfGone(Run<Done>(claim.job_id, [&](JobRows rows, const Context& context) {
                     return OnClaimExpired(std::move(rows), claim.claim, claim.beat, context);

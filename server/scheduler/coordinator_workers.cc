@@ -1,4 +1,4 @@
-// Workers: register, lease, heartbeat, commit, fail; and the list of them.
+// Workers: register, lease, heartbeat, commit, fail. What people ask of them: coordinator_fleet.cc.
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -12,16 +12,13 @@
 #include "server/scheduler/coordinator_run.h"
 #include "server/scheduler/failure.h"
 #include "server/scheduler/heartbeat.h"
+#include "server/scheduler/job_order.h"
 #include "server/scheduler/leasing.h"
 #include "server/state/names.h"
-#include "server/state/page_token.h"
 #include "storage/base/error_info.h"
 
 namespace besa::server {
 namespace {
-
-// Jobs looked at for one lease request; others have a turn when these are done.
-constexpr int32_t kJobsAtOnce = 16;
 
 absl::Status CheckCaller(absl::string_view worker, absl::string_view incarnation) {
   RETURN_IF_ERROR(CheckWorkerName("worker", worker));
@@ -120,21 +117,23 @@ absl::StatusOr<v1::LeaseTaskResponse> Coordinator::Lease(const v1::LeaseTaskRequ
     const bool known = std::find(held.begin(), held.end(), lease.lease_id) != held.end();
     if (!known || lease.request_id == request.request_id()) unacknowledged.push_back(lease.job_id);
   }
-  const int64_t memory_bytes = worker.worker.device().memory_bytes();
-  ASSIGN_OR_RETURN(v1::LeaseTaskResponse response, LeaseFrom(unacknowledged, request, memory_bytes));
-  if (response.has_assignment()) return response;
-  ASSIGN_OR_RETURN(const std::vector<std::string> jobs, store_.JobsWithWork(memory_bytes, kJobsAtOnce));
-  return LeaseFrom(jobs, request, memory_bytes);
+  ASSIGN_OR_RETURN(v1::LeaseTaskResponse response, LeaseFrom(unacknowledged, request, worker.worker));
+  if (response.has_assignment() || worker.worker.draining()) return response;
+  ASSIGN_OR_RETURN(std::vector<WorkRef> work, store_.JobsWithWork(worker.worker.device().memory_bytes()));
+  const auto cursor_job = ParseJobName("cursor.job", request.cursor().job());
+  return LeaseFrom(OrderJobs(std::move(work), cursor_job.ok() ? *cursor_job : ""), request, worker.worker);
 }
 
 absl::StatusOr<v1::LeaseTaskResponse> Coordinator::LeaseFrom(const std::vector<std::string>& job_ids,
                                                              const v1::LeaseTaskRequest& request,
-                                                             int64_t memory_bytes) {
+                                                             const v1::Worker& worker) {
   LeaseAsked asked{request.worker(),
                    request.incarnation(),
                    request.request_id(),
                    {request.held_leases().begin(), request.held_leases().end()},
-                   {memory_bytes, std::nullopt, request.worker()}};
+                   {worker.device().memory_bytes(), std::nullopt, request.worker()},
+                   worker.device().id(),
+                   worker.draining()};
   v1::LeaseTaskResponse response;
   for (const std::string& job_id : job_ids) {
     asked.taker.cursor.reset();
@@ -187,10 +186,13 @@ absl::Status Coordinator::Commit(const v1::CommitTaskRequest& request) {
   RETURN_IF_ERROR(CheckCaller(request.worker(), request.incarnation()));
   ASSIGN_OR_RETURN(const TaskName name, ParseTaskName("lease.task", request.lease().task()));
   const Holder holder{request.worker(), request.incarnation(), request.lease()};
+  // Whoever drains is not handed the next block with the commit.
+  const absl::StatusOr<WorkerRow> worker = store_.ReadWorker(request.worker());
+  const bool leaving = request.leaving() || (worker.ok() && worker->worker.draining());
   return LostIfGone(Run<Done>(name.job_id,
                               [&](JobRows rows, const Context& context) {
-                                return OnCommit(std::move(rows), name.task_id, holder, request.result(),
-                                                request.leaving(), context);
+                                return OnCommit(std::move(rows), name.task_id, holder, request.result(), leaving,
+                                                context);
                               })
                         .status(),
                     holder);
@@ -207,30 +209,6 @@ absl::Status Coordinator::Fail(const v1::FailTaskRequest& request) {
                               })
                         .status(),
                     holder);
-}
-
-absl::StatusOr<v1::ListWorkersResponse> Coordinator::ListWorkers(const v1::ListWorkersRequest& request) {
-  ASSIGN_OR_RETURN(const int32_t page_size, CheckPageSize(request.page_size(), 200, 1000));
-  ASSIGN_OR_RETURN(const std::string after, ParsePageToken("workers", request.page_token()));
-  ASSIGN_OR_RETURN(const std::vector<WorkerRow> rows, store_.ListWorkers(after, page_size + 1));
-  ASSIGN_OR_RETURN(const std::vector<LeaseRef> leases, store_.LiveLeases());
-  std::map<std::string, std::vector<std::string>> tasks;
-  for (const LeaseRef& lease : leases) tasks[lease.worker].push_back(MakeTaskName(lease.job_id, lease.task_id));
-
-  v1::ListWorkersResponse response;
-  for (const WorkerRow& row : rows) {
-    if (response.workers_size() == page_size) {
-      response.set_next_page_token(MakePageToken("workers", response.workers(page_size - 1).name()));
-      break;
-    }
-    v1::Worker& worker = *response.add_workers();
-    worker = row.worker;
-    for (const std::string& task : tasks[worker.name()]) worker.add_tasks(task);
-    worker.set_state(row.lost                 ? v1::WORKER_STATE_LOST
-                     : worker.tasks().empty() ? v1::WORKER_STATE_IDLE
-                                              : v1::WORKER_STATE_BUSY);
-  }
-  return response;
 }
 
 }  // namespace besa::server

@@ -37,6 +37,10 @@ std::vector<v1::SweepShare> SharesOf(const NewJob& request, v1::Activations acti
 
 }  // namespace
 
+void SetDeadline(v1::Job& job, absl::Time now) {
+  if (job.has_time_limit()) *job.mutable_deadline() = ToProto(now + FromProto(job.time_limit()));
+}
+
 CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context& context) {
   CreateJobRow create;
   create.request_id = request.request_id;
@@ -52,6 +56,11 @@ CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context&
   job.set_name(JobName(job_id));
   *job.mutable_spec() = request.spec;
   job.set_state(v1::JOB_STATE_PENDING);
+  job.set_priority(request.priority);
+  job.set_owner(request.owner);
+  for (const auto& [key, value] : request.labels) (*job.mutable_labels())[key] = value;
+  if (request.time_limit > absl::ZeroDuration()) *job.mutable_time_limit() = ToProto(request.time_limit);
+  SetDeadline(job, context.now);
   job.set_version(1);
   job.set_generation(1);
   job.set_activations(activations);

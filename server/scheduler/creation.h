@@ -1,6 +1,7 @@
 // A job is created.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,15 @@ struct NewJob {
   std::string request_hash;
   // output_uri in the form in which two spellings of one folder are equal. Unique among jobs that have not ended.
   std::string output_key;
+  int32_t priority = 0;
+  std::string owner;
+  std::map<std::string, std::string> labels;
+  // Zero: no limit.
+  absl::Duration time_limit;
 };
+
+// When the job's time_limit, if it has one, runs out that begins now.
+void SetDeadline(v1::Job& job, absl::Time now);
 
 // The rows of the job at version 1, and the event that says so.
 CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context& context);

@@ -9,6 +9,7 @@
 namespace besa::server {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::TestJob;
 using testing::TestWorker;
 
@@ -87,6 +88,31 @@ TEST(Failure, AfterExpiryReplacesTheLossAndCountsOnce) {
   ASSERT_TRUE(job.Fail(worker, *prepare, v1::FAILURE_REASON_STORAGE).ok());
   EXPECT_EQ(job.last_attempt("prepare").outcome(), v1::ATTEMPT_OUTCOME_FAILED);
   EXPECT_EQ(CountedAttempts(job.task("prepare").task, 1), 1);
+}
+
+// Lost, crashed, out of memory, refused, no progress: all count, each is told.
+TEST(Failure, OfAPoisonTaskFailsTheJobNamingBlockReasonsAndTheEndOfItsLog) {
+  TestJob job(2, /*evaluation=*/false);
+  TestWorker worker;
+  auto block = job.WorkUpTo(worker, "prune-00000");
+  ASSERT_TRUE(job.Fail(worker, block, v1::FAILURE_REASON_OUT_OF_MEMORY, "block 0: no memory left").ok());
+  block = *job.Lease(worker);
+  ASSERT_TRUE(job.Fail(worker, block, v1::FAILURE_REASON_REFUSED).ok());
+  block = *job.Lease(worker);
+  ASSERT_TRUE(job.Fail(worker, block, v1::FAILURE_REASON_OUT_OF_MEMORY).ok());
+  block = *job.Lease(worker);
+  job.Restart(worker, "a-2");
+  EXPECT_EQ(job.state(), v1::JOB_STATE_PRUNING) << "four of five";
+  block = *job.Lease(worker);
+  job.Expire("prune-00000");
+  EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(job.job().error().task(), "jobs/j1/tasks/prune-00000");
+  EXPECT_EQ(job.job().error().reason(), v1::FAILURE_REASON_LOST);
+  EXPECT_THAT(job.job().error().message(),
+              HasSubstr("task prune-00000 failed after 5 attempts (2 out of memory, 1 crashed, 1 lost, 1 refused)"));
+  ASSERT_EQ(job.job().error().log_tail_size(), 1) << "of the last attempt that sent its log";
+  EXPECT_EQ(job.job().error().log_tail(0), "last line");
+  EXPECT_EQ(job.task("prune-00000").task.attempts_size(), 5) << "the reasons are kept";
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ Decision<HeartbeatReply> OnHeartbeat(const JobRow& job, const TaskRow& task, con
   LeaseRow lease = *task.lease;
   ++lease.beat;
   lease.beat_time = context.now;
+  if (HasMoved(lease.progress, progress)) ++lease.moves;
   lease.progress = progress;
   JobChanges changes;
   changes.beats.push_back(std::move(lease));
@@ -34,7 +35,29 @@ Decision<Done> OnRenewed(JobRows rows, absl::string_view task_id, const Holder& 
   if (!index || !Holds(edit.tasks()[*index], holder)) return {LeaseLost(holder), {}};
   if (!edit.tasks()[*index].lease->expired) return {Done{}, {}};
   RenewLease(edit, *index);
-  edit.mutable_lease(*index).progress = progress;
+  LeaseRow& lease = edit.mutable_lease(*index);
+  if (HasMoved(lease.progress, progress)) ++lease.moves;
+  lease.progress = progress;
+  return {Done{}, edit.Finish()};
+}
+
+bool HasMoved(const v1::TaskProgress& before, const v1::TaskProgress& now) {
+  return before.stage() != now.stage() || before.step() != now.step();
+}
+
+Decision<Done> OnLeaseStuck(JobRows rows, absl::string_view task_id, absl::string_view lease_id, int64_t moves,
+                            const Context& context) {
+  JobEdit edit(std::move(rows), context);
+  const std::optional<size_t> index = edit.FindTask(task_id);
+  if (!index) return {Done{}, {}};
+  const auto& lease = edit.tasks()[*index].lease;
+  if (!lease || lease->id != lease_id || lease->expired || lease->moves != moves) return {Done{}, {}};
+  EndLease(
+      edit, *index,
+      {v1::ATTEMPT_OUTCOME_EXPIRED, v1::FAILURE_REASON_NO_PROGRESS,
+       absl::StrCat(lease->worker, " reported no progress for ", absl::FormatDuration(context.options.progress_term),
+                    ", the last at stage ", lease->progress.stage().empty() ? "none" : lease->progress.stage(),
+                    ", step ", lease->progress.step())});
   return {Done{}, edit.Finish()};
 }
 

@@ -28,6 +28,14 @@ Decision<HeartbeatReply> OnHeartbeat(const JobRow& job, const TaskRow& task, con
 Decision<Done> OnRenewed(JobRows rows, absl::string_view task_id, const Holder& holder,
                          const v1::TaskProgress& progress, const Context& context);
 
+// Whether the second report shows that the task got on since the first: another stage or step.
+bool HasMoved(const v1::TaskProgress& before, const v1::TaskProgress& now);
+
+// The lease's progress stood still at `moves` for options.progress_term, whatever its beat did. Unlike a lease that
+// fell silent, this one cannot be renewed: its holder is told to stop. Changes nothing if it has moved since.
+Decision<Done> OnLeaseStuck(JobRows rows, absl::string_view task_id, absl::string_view lease_id, int64_t moves,
+                            const Context& context);
+
 // The lease's beat stood still at `beat` for a term. Changes nothing if it has moved since.
 Decision<Done> OnLeaseExpired(JobRows rows, absl::string_view task_id, absl::string_view lease_id, int64_t beat,
                               const Context& context);

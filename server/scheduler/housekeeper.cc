@@ -16,13 +16,13 @@ constexpr absl::Duration kRefreshInterval = absl::Seconds(5);
 
 }  // namespace
 
-bool Housekeeper::StoodStill(const std::string& key, int64_t count) {
+bool Housekeeper::StoodStill(const std::string& key, int64_t count, absl::Duration term) {
   const absl::Duration now = clock_.Steady();
   const auto [entry, fresh] = seen_.try_emplace(key, Seen{count, now, round_});
   Seen& seen = entry->second;
   if (!fresh && seen.count != count) seen = {count, now, round_};
   seen.round = round_;
-  return now - seen.since >= coordinator_.options().lease_term;
+  return now - seen.since >= term;
 }
 
 absl::Status Housekeeper::Tick() {
@@ -31,6 +31,7 @@ absl::Status Housekeeper::Tick() {
   first.Update(CheckLeases());
   first.Update(CheckClaims());
   first.Update(CheckWorkers());
+  first.Update(coordinator_.FailOverdueJobs());
   if (const absl::Duration now = clock_.Steady(); !refreshed_ || now - *refreshed_ >= kRefreshInterval) {
     refreshed_ = now;
     first.Update(coordinator_.RefreshPendingReasons());
@@ -44,9 +45,17 @@ absl::Status Housekeeper::Tick() {
 
 absl::Status Housekeeper::CheckLeases() {
   ASSIGN_OR_RETURN(const std::vector<LeaseRef> leases, store_.LiveLeases());
+  const SchedulerOptions& options = coordinator_.options();
   absl::Status first;
   for (const LeaseRef& lease : leases) {
-    if (StoodStill(absl::StrCat("lease ", lease.lease_id), lease.beat)) first.Update(coordinator_.ExpireLease(lease));
+    // Both are asked in every round: that is how they are remembered.
+    const bool silent = StoodStill(absl::StrCat("lease ", lease.lease_id), lease.beat, options.lease_term);
+    const bool stuck = StoodStill(absl::StrCat("moves ", lease.lease_id), lease.moves, options.progress_term);
+    if (silent) {
+      first.Update(coordinator_.ExpireLease(lease));
+    } else if (stuck) {
+      first.Update(coordinator_.ExpireStuckLease(lease));
+    }
   }
   return first;
 }
@@ -56,7 +65,7 @@ absl::Status Housekeeper::CheckClaims() {
   absl::Status first;
   for (const ClaimRef& claim : claims) {
     const std::string key = absl::StrCat("claim ", claim.job_id, " ", claim.claim);
-    if (StoodStill(key, claim.beat)) first.Update(coordinator_.ExpireClaim(claim));
+    if (StoodStill(key, claim.beat, coordinator_.options().lease_term)) first.Update(coordinator_.ExpireClaim(claim));
   }
   return first;
 }
@@ -69,7 +78,7 @@ absl::Status Housekeeper::CheckWorkers() {
     for (const WorkerRow& row : workers) {
       if (row.lost) continue;
       const std::string key = absl::StrCat("worker ", row.worker.name(), " ", row.worker.incarnation());
-      if (StoodStill(key, row.seen)) first.Update(coordinator_.MarkWorkerLost(row));
+      if (StoodStill(key, row.seen, coordinator_.options().lease_term)) first.Update(coordinator_.MarkWorkerLost(row));
     }
     if (workers.size() < static_cast<size_t>(kWorkersAtOnce)) return first;
     after = workers.back().worker.name();

@@ -143,5 +143,50 @@ TEST_F(HousekeeperTest, AWaitingJobSaysWhyAndWatchersHearIt) {
   EXPECT_EQ(last.messages.back().job().pending_reason(), "no workers are connected");
 }
 
+TEST_F(HousekeeperTest, ALeaseThatBeatsWithoutProgressExpiresForGood) {
+  const absl::Duration progress_term = bench_.options.progress_term;
+  for (absl::Duration passed; passed < progress_term + term_; passed += term_ / 2) {
+    bench_.clock.Advance(term_ / 2);
+    (void)bench_.Heartbeat(kA, prepare_, /*step=*/7);
+    Tick();
+  }
+  const v1::Task task = *bench_.coordinator->GetTask(name_ + "/tasks/prepare");
+  EXPECT_EQ(task.state(), v1::TASK_STATE_PENDING);
+  EXPECT_EQ(task.attempts(0).reason(), v1::FAILURE_REASON_NO_PROGRESS);
+  EXPECT_NE(task.attempts(0).message().find("stage train, step 7"), std::string::npos) << task.attempts(0).message();
+  EXPECT_TRUE(absl::IsAborted(bench_.Heartbeat(kA, prepare_, 8).status())) << "its beats do not bring it back";
+}
+
+TEST_F(HousekeeperTest, ALeaseThatGetsOnSlowlyLives) {
+  const absl::Duration progress_term = bench_.options.progress_term;
+  int64_t step = 0;
+  for (absl::Duration passed; passed < 4 * progress_term; passed += term_ / 2) {
+    bench_.clock.Advance(term_ / 2);
+    if (passed > step * progress_term / 2) ++step;
+    ASSERT_TRUE(bench_.Heartbeat(kA, prepare_, step).ok());
+    Tick();
+  }
+  EXPECT_EQ(Prepare(), v1::TASK_STATE_LEASED);
+}
+
+TEST_F(HousekeeperTest, AJobThatIsNotDoneByItsDeadlineFails) {
+  NewJob request = testing::TestRequest(2, /*evaluation=*/false);
+  request.output_key = "/out/limited";
+  request.time_limit = absl::Hours(1);
+  const std::string limited = bench_.coordinator->CreateJob(request)->name();
+  Pass(absl::Minutes(59));
+  EXPECT_NE(bench_.coordinator->GetJob(limited)->state(), v1::JOB_STATE_FAILED);
+  Pass(absl::Minutes(1));
+  const v1::Job job = *bench_.coordinator->GetJob(limited);
+  EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(job.error().reason(), v1::FAILURE_REASON_DEADLINE);
+  EXPECT_EQ(job.error().message(),
+            "the job was not ready to be published within its time_limit of 1h: 0 of 2 blocks were");
+  // A retry has the whole time again.
+  ASSERT_TRUE(bench_.coordinator->RetryJob(limited).ok());
+  Pass(absl::Minutes(59));
+  EXPECT_NE(bench_.coordinator->GetJob(limited)->state(), v1::JOB_STATE_FAILED);
+}
+
 }  // namespace
 }  // namespace besa::server

@@ -68,6 +68,7 @@ JobChanges JobEdit::Finish() {
   if (erase_) {
     changes.erase = true;
     changes.garbage = std::move(garbage_);
+    changes.rescued = std::move(rescued_);
     return changes;
   }
   if (job_changed_ || !tasks_changed_.empty()) {
@@ -85,6 +86,7 @@ JobChanges JobEdit::Finish() {
     if (!tasks_changed_.contains(i)) changes.beats.push_back(*rows_.tasks[i].lease);
   }
   changes.garbage = std::move(garbage_);
+  changes.rescued = std::move(rescued_);
   return changes;
 }
 

@@ -46,6 +46,8 @@ class JobEdit {
 
   // Nobody needs this folder any more once `after` has passed.
   void AddGarbage(std::string uri, absl::Duration after);
+  // The folder is needed again.
+  void Rescue(std::string uri) { rescued_.push_back(std::move(uri)); }
   // Forgets the job.
   void Erase() { erase_ = true; }
 
@@ -63,6 +65,7 @@ class JobEdit {
   std::set<size_t> tasks_changed_;
   std::set<size_t> leases_changed_;
   std::vector<GarbageRow> garbage_;
+  std::vector<std::string> rescued_;
   bool erase_ = false;
 };
 

@@ -28,12 +28,17 @@ v1::JobState StageOf(const JobRows& rows) {
   return AllCommitted(rows, makes_output) ? v1::JOB_STATE_EVALUATING : v1::JOB_STATE_PRUNING;
 }
 
+// Whoever was lost sent no log: then it is the log of the last attempt that did.
 v1::JobError ErrorOf(const TaskRow& row, const AttemptEnd& end, absl::string_view message) {
   v1::JobError error;
   error.set_reason(end.reason);
   error.set_message(std::string(message));
   error.set_task(row.task.name());
-  for (const std::string& line : end.log_tail) error.add_log_tail(line);
+  for (auto attempt = row.task.attempts().rbegin(); attempt != row.task.attempts().rend(); ++attempt) {
+    if (attempt->log_tail().empty()) continue;
+    *error.mutable_log_tail() = attempt->log_tail();
+    break;
+  }
   return error;
 }
 
@@ -59,7 +64,8 @@ void CloseAttempt(JobEdit& edit, size_t index, const AttemptEnd& end) {
   if (counted < edit.context().options.max_attempts) return;
   row.task.set_state(v1::TASK_STATE_FAILED);
   FailJob(edit, ErrorOf(row, end,
-                        absl::StrCat("task ", row.id, " failed after ", counted, " attempts, the last on ",
+                        absl::StrCat("task ", row.id, " failed after ", counted, " attempts (",
+                                     CountedReasons(row.task, edit.job().job.generation()), "), the last on ",
                                      row.lease->worker, ": ", end.message)));
 }
 
@@ -108,6 +114,10 @@ void FailJob(JobEdit& edit, const v1::JobError& error) {
   *row.job.mutable_error() = error;
   *row.job.mutable_end_time() = ToProto(edit.context().now);
   row.publisher.clear();
+  const SchedulerOptions& options = edit.context().options;
+  *row.job.mutable_retry_until() = ToProto(edit.context().now + options.keep_failed);
+  // Somewhat later, so that no retry of the last moment finds its files being deleted.
+  edit.AddGarbage(row.workspace_uri, options.keep_failed + 2 * options.lease_term);
   StopWaitingTasks(edit);
 }
 
@@ -120,8 +130,7 @@ void StopWaitingTasks(JobEdit& edit) {
   }
 }
 
-void StartLease(JobEdit& edit, size_t index, const std::string& worker, const std::string& incarnation,
-                const std::string& request_id) {
+void StartLease(JobEdit& edit, size_t index, const LeaseTaker& taker) {
   const absl::Time now = edit.context().now;
   if (edit.tasks()[index].lease) DropLease(edit, index);
   JobRow& job = edit.mutable_job();
@@ -131,11 +140,11 @@ void StartLease(JobEdit& edit, size_t index, const std::string& worker, const st
   TaskRow& row = edit.mutable_task(index);
   row.task.set_state(v1::TASK_STATE_LEASED);
   LeaseRow& lease = row.lease.emplace();
-  lease.attempt = StartAttempt(row.task, job.job.generation(), worker, now);
+  lease.attempt = StartAttempt(row.task, job.job.generation(), taker.worker, taker.device, now);
   lease.id = LeaseId(job.id, row.id, lease.attempt);
-  lease.worker = worker;
-  lease.incarnation = incarnation;
-  lease.request_id = request_id;
+  lease.worker = taker.worker;
+  lease.incarnation = taker.incarnation;
+  lease.request_id = taker.request_id;
   lease.beat_time = now;
 }
 

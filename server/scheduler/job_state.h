@@ -48,9 +48,18 @@ void FailJob(JobEdit& edit, const v1::JobError& error);
 // Cancels every task that waits.
 void StopWaitingTasks(JobEdit& edit);
 
+// Who gets a lease.
+struct LeaseTaker {
+  std::string worker;
+  std::string incarnation;
+  // Empty for a lease that no request asked for.
+  std::string request_id;
+  // "cuda:0".
+  std::string device;
+};
+
 // Gives the task, which waits for nobody else, to a worker: a new attempt begins. Whoever let the task expire loses it.
-void StartLease(JobEdit& edit, size_t index, const std::string& worker, const std::string& incarnation,
-                const std::string& request_id);
+void StartLease(JobEdit& edit, size_t index, const LeaseTaker& taker);
 // Ends the attempt that holds the task's lease, and the lease; the attempt's files become garbage. In a stopped job the
 // task is CANCELLED whatever the end. Otherwise an end that counts, FAILED or EXPIRED, sends it back to PENDING or, if
 // it was the last allowed, fails task and job; one that does not count sends it back to PENDING.

@@ -67,7 +67,8 @@ TEST(JobState, AnAttemptThatFailsSendsTheTaskBackUntilAttemptsAreUsedUp) {
   const v1::JobError& error = job.job().error();
   EXPECT_EQ(error.reason(), v1::FAILURE_REASON_STORAGE);
   EXPECT_EQ(error.task(), "jobs/j1/tasks/prepare");
-  EXPECT_EQ(error.message(), "task prepare failed after 3 attempts, the last on workers/a: disk is full");
+  EXPECT_EQ(error.message(),
+            "task prepare failed after 3 attempts (2 internal, 1 storage), the last on workers/a: disk is full");
   ASSERT_EQ(error.log_tail_size(), 1);
   EXPECT_EQ(error.log_tail(0), "last line");
 }

@@ -40,9 +40,9 @@ Decision<std::optional<v1::Assignment>> OnLeaseAsked(JobRows rows, const LeaseAs
       granted = i;
     }
   }
-  if (!granted && IsRunnable(edit.job().job.state())) {
+  if (!granted && !asked.draining && IsRunnable(edit.job().job.state())) {
     granted = PickTask(edit.rows(), asked.taker, context);
-    if (granted) StartLease(edit, *granted, asked.worker, asked.incarnation, asked.request_id);
+    if (granted) StartLease(edit, *granted, {asked.worker, asked.incarnation, asked.request_id, asked.device});
   }
   JobChanges changes = edit.Finish();
   std::optional<v1::Assignment> assignment;
@@ -61,7 +61,8 @@ Decision<Done> OnWorkerRestarted(JobRows rows, absl::string_view worker, absl::s
       edit.mutable_task(i).lease.reset();
     } else {
       EndLease(edit, i,
-               {v1::ATTEMPT_OUTCOME_EXPIRED, v1::FAILURE_REASON_LOST, absl::StrCat(worker, " was started anew")});
+               {v1::ATTEMPT_OUTCOME_EXPIRED, v1::FAILURE_REASON_CRASHED,
+                absl::StrCat("the process of ", worker, " ended and was started anew")});
     }
   }
   return {Done{}, edit.Finish()};

@@ -20,6 +20,10 @@ struct LeaseAsked {
   std::string request_id;
   std::vector<std::string> held_leases;
   Taker taker;
+  // "cuda:0".
+  std::string device;
+  // The worker gets nothing new, only what it holds already.
+  bool draining = false;
 };
 
 // The assignment, if the job has something for the worker. A grant whose answer was lost, that is a lease of this very
@@ -28,7 +32,7 @@ struct LeaseAsked {
 Decision<std::optional<v1::Assignment>> OnLeaseAsked(JobRows rows, const LeaseAsked& asked, const Context& context);
 
 // The process `incarnation` took the place of an earlier one of the same worker: leases of the earlier one end at once,
-// counted as lost.
+// counted as crashed.
 Decision<Done> OnWorkerRestarted(JobRows rows, absl::string_view worker, absl::string_view incarnation,
                                  const Context& context);
 

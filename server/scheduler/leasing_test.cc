@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+
 #include "server/scheduler/scheduler_testing.h"
 
 namespace besa::server {
@@ -52,7 +54,7 @@ TEST(Lease, ThatWasNeverAcknowledgedEndsWhenTheJobIsCancelled) {
   EXPECT_EQ(job.state(), v1::JOB_STATE_CANCELLED);
 }
 
-TEST(Lease, OfAnEarlierIncarnationEndsAtOnceAndCountsAsLost) {
+TEST(Lease, OfAnEarlierIncarnationEndsAtOnceAndCountsAsCrashed) {
   TestJob job;
   TestWorker worker;
   const auto granted = job.Lease(worker);
@@ -60,7 +62,7 @@ TEST(Lease, OfAnEarlierIncarnationEndsAtOnceAndCountsAsLost) {
   job.Restart(worker, "a-2");
   EXPECT_EQ(job.task_state("prepare"), v1::TASK_STATE_PENDING);
   EXPECT_EQ(job.last_attempt("prepare").outcome(), v1::ATTEMPT_OUTCOME_EXPIRED);
-  EXPECT_EQ(job.last_attempt("prepare").reason(), v1::FAILURE_REASON_LOST);
+  EXPECT_EQ(job.last_attempt("prepare").reason(), v1::FAILURE_REASON_CRASHED);
   EXPECT_TRUE(absl::IsAborted(job.Commit(before, *granted)));
   EXPECT_EQ(job.Lease(worker)->lease().attempt(), 2);
 }
@@ -92,6 +94,46 @@ TEST(Lease, AttemptsHaveFoldersOfTheirOwn) {
   ASSERT_EQ(job.garbage.size(), 1u);
   EXPECT_EQ(job.garbage[0].uri, "/workspace/j1/attempts/prepare-1/");
   EXPECT_EQ(job.garbage[0].due, job.context.now + 2 * job.context.options.lease_term);
+}
+
+TEST(Lease, IsNotGrantedToAWorkerThatDrainsButALostAnswerIsGivenAgain) {
+  TestJob job;
+  const auto ask = [&](const std::string& request, bool draining) {
+    auto decision = OnLeaseAsked(
+        job.rows, {"workers/a", "a-1", request, {}, {int64_t{16} << 30, std::nullopt}, "cpu", draining}, job.context);
+    job.Apply(decision.changes);
+    return **std::move(decision.reply);
+  };
+  {
+    auto refused = OnLeaseAsked(
+        job.rows, {"workers/a", "a-1", "r0", {}, {int64_t{16} << 30, std::nullopt}, "cpu", true}, job.context);
+    EXPECT_FALSE(refused.reply->has_value());
+    EXPECT_TRUE(refused.changes.empty());
+  }
+  const v1::Assignment granted = ask("r1", /*draining=*/false);
+  EXPECT_EQ(ask("r1", /*draining=*/true).lease().id(), granted.lease().id()) << "it runs already";
+}
+
+TEST(Lease, OfAttemptsOnAGpuAddsUpToTheJobsGpuSeconds) {
+  TestJob job(1, /*evaluation=*/false);
+  const auto lease = [&](const char* worker, const char* device) {
+    auto decision = OnLeaseAsked(
+        job.rows, {worker, "i1", absl::StrCat(worker, job.job().version()), {}, {int64_t{16} << 30, {}}, device},
+        job.context);
+    job.Apply(decision.changes);
+    return **std::move(decision.reply);
+  };
+  const TestWorker gpu{"workers/gpu", "i1"};
+  const TestWorker cpu{"workers/cpu", "i1"};
+  const v1::Assignment first = lease("workers/gpu", "cuda:0");
+  EXPECT_EQ(job.last_attempt("prepare").device(), "cuda:0");
+  job.context.now += absl::Seconds(10);
+  ASSERT_TRUE(job.Fail(gpu, first, v1::FAILURE_REASON_STORAGE).ok());
+  const v1::Assignment second = lease("workers/cpu", "cpu");
+  job.context.now += absl::Seconds(5);
+  ASSERT_TRUE(job.Commit(cpu, second).ok());
+  EXPECT_EQ(job.job().result().gpu_seconds(), 10) << "an attempt that failed held its GPU, too";
+  EXPECT_EQ(job.job().result().device_seconds(), 15);
 }
 
 }  // namespace

@@ -13,6 +13,10 @@ struct SchedulerOptions {
   std::string workspace_uri;
   // A lease ends after this long without a heartbeat.
   absl::Duration lease_term = absl::Seconds(30);
+  // A lease that beats but reports the same stage and step for this long ends too.
+  absl::Duration progress_term = absl::Minutes(30);
+  // The workspace of a failed job, which RetryJob needs, is deleted after this long.
+  absl::Duration keep_failed = absl::Hours(14 * 24);
   // Workers are asked to send heartbeats this often.
   absl::Duration heartbeat_interval = absl::Seconds(5);
   // Attempts of one task that may fail or be lost in one generation of its job before the job fails. Attempts that were

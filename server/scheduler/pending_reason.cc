@@ -24,6 +24,10 @@ std::string TaskPendingReason(const JobRows& rows, const TaskRow& task, const Fl
     return absl::StrCat("waits for ", Count(UnmetDependencies(rows, task), "task"));
   }
   if (task.task.state() != v1::TASK_STATE_PENDING) return "";
+  if (fleet.workers == 0 && fleet.draining > 0) {
+    return absl::StrCat(fleet.draining == 1 ? "the one connected worker drains"
+                                            : absl::StrCat("all ", fleet.draining, " connected workers drain"));
+  }
   if (fleet.workers == 0) return "no workers are connected";
   if (!FitsSomebody(task, fleet)) {
     return absl::StrCat("needs ", FormatBytes(task.task.memory_bytes()), " of device memory, the largest worker has ",

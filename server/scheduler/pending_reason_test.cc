@@ -69,5 +69,11 @@ TEST(PendingReason, WatchersHearWhenTheFleetIsTheReason) {
   EXPECT_TRUE(OnRefresh(job.rows, job.context).changes.empty()) << "said once";
 }
 
+TEST(PendingReason, SaysThatTheWorkersDrain) {
+  TestJob job;
+  EXPECT_EQ(TaskPendingReason(job.rows, job.rows.tasks[0], {.draining = 1}), "the one connected worker drains");
+  EXPECT_EQ(TaskPendingReason(job.rows, job.rows.tasks[0], {.draining = 3}), "all 3 connected workers drain");
+}
+
 }  // namespace
 }  // namespace besa::server

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "absl/strings/match.h"
+
 #include "proto/time.h"
 #include "server/scheduler/attempts.h"
 
@@ -42,6 +44,18 @@ v1::TextEvaluation& OfText(const std::string& name, v1::JobResult& result) {
   return text;
 }
 
+// Failed and lost attempts held their device, too.
+void AddDeviceSeconds(const v1::Task& task, v1::JobResult& result) {
+  for (const v1::Attempt& attempt : task.attempts()) {
+    if (!attempt.has_end_time()) continue;
+    // A wall clock that was set back in between must not make it less.
+    const double seconds =
+        std::max(absl::ToDoubleSeconds(FromProto(attempt.end_time()) - FromProto(attempt.start_time())), 0.0);
+    result.set_device_seconds(result.device_seconds() + seconds);
+    if (absl::StartsWith(attempt.device(), "cuda")) result.set_gpu_seconds(result.gpu_seconds() + seconds);
+  }
+}
+
 }  // namespace
 
 v1::JobProgress ComputeProgress(const JobRows& rows, absl::Time now) {
@@ -70,6 +84,7 @@ v1::JobProgress ComputeProgress(const JobRows& rows, absl::Time now) {
 v1::JobResult ComputeResult(const JobRows& rows) {
   v1::JobResult result;
   for (const TaskRow& row : rows.tasks) {
+    AddDeviceSeconds(row.task, result);
     if (!Committed(row)) continue;
     const v1::TaskResult& part = row.task.result();
     if (row.task.kind() == v1::TASK_KIND_PRUNE) {

@@ -215,6 +215,7 @@ void TestJob::Apply(const JobChanges& changes) {
   if (changes.job) rows.job = *changes.job;
   EXPECT_EQ(rows.job.job.version(), version) << "the job's version is that of its last event";
   garbage.insert(garbage.end(), changes.garbage.begin(), changes.garbage.end());
+  rescued.insert(rescued.end(), changes.rescued.begin(), changes.rescued.end());
   erased = erased || changes.erase;
 }
 

@@ -91,6 +91,7 @@ class TestJob {
   JobRows rows;
   std::vector<v1::WatchJobResponse> events;
   std::vector<GarbageRow> garbage;
+  std::vector<std::string> rescued;
   bool erased = false;
 
  private:

@@ -112,7 +112,7 @@ struct JobChanges {
   std::vector<v1::WatchJobResponse> events;
   // Folders that nobody needs any more.
   std::vector<GarbageRow> garbage;
-  // Folders that are no garbage any more.
+  // Folders that are no garbage any more, unless `garbage` says when they will be.
   std::vector<std::string> rescued;
   // Who asked for this change, if anybody did.
   std::vector<AuditRow> audit;

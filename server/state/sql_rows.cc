@@ -80,8 +80,8 @@ absl::Status SaveBeat(SqlConnection& connection, const LeaseRow& lease) {
 
 absl::Status SaveEvents(SqlConnection& connection, int64_t seq, const std::vector<v1::WatchJobResponse>& events) {
   for (const v1::WatchJobResponse& event : events) {
-    RETURN_IF_ERROR(
-        connection.Run("INSERT INTO events (job, version, event) VALUES ($1, $2, $3)", seq, event.version(), Blob(event)));
+    RETURN_IF_ERROR(connection.Run("INSERT INTO events (job, version, event) VALUES ($1, $2, $3)", seq, event.version(),
+                                   Blob(event)));
   }
   return absl::OkStatus();
 }
@@ -100,9 +100,9 @@ absl::Status SaveGarbage(SqlConnection& connection, const std::vector<GarbageRow
 
 absl::Status SaveAudit(SqlConnection& connection, const std::vector<AuditRow>& audit) {
   for (const AuditRow& row : audit) {
-    RETURN_IF_ERROR(connection.Run(
-        "INSERT INTO audit (time, action, resource, caller, detail) VALUES ($1, $2, $3, $4, $5)",
-        absl::ToUnixMicros(row.time), row.action, row.resource, row.caller, row.detail));
+    RETURN_IF_ERROR(
+        connection.Run("INSERT INTO audit (time, action, resource, caller, detail) VALUES ($1, $2, $3, $4, $5)",
+                       absl::ToUnixMicros(row.time), row.action, row.resource, row.caller, row.detail));
   }
   return absl::OkStatus();
 }
@@ -173,27 +173,28 @@ absl::Status InsertJob(SqlConnection& connection, const CreateJobRow& create) {
   if (!create.request_id.empty()) request_id = create.request_id;
   int64_t seq = 0;
   RETURN_IF_ERROR(ExplainReservation(
-      row,
-      connection.Query([&](const SqlRow& columns) {
-        seq = columns.Int(0);
-        return absl::OkStatus();
-      }, "INSERT INTO jobs (id, state, display_name, version, job, request_id, request_hash, output_key, "
-                     "reserved_output, workspace_uri, started, publisher, claim, claim_beat, publish_failures, priority, deadline) "
-                     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING seq",
-                     row.id, row.job.state(), row.job.spec().display_name(), row.job.version(), Blob(row.job),
-                     request_id, create.request_hash, row.output_key, ReservedOutput(row), row.workspace_uri,
-                     row.started, row.publisher, row.claim, row.claim_beat, row.publish_failures, row.job.priority(),
-                     Deadline(row))));
+      row, connection.Query(
+               [&](const SqlRow& columns) {
+                 seq = columns.Int(0);
+                 return absl::OkStatus();
+               },
+               "INSERT INTO jobs (id, state, display_name, version, job, request_id, request_hash, output_key, "
+               "reserved_output, workspace_uri, started, publisher, claim, claim_beat, publish_failures, priority, "
+               "deadline) "
+               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING seq",
+               row.id, row.job.state(), row.job.spec().display_name(), row.job.version(), Blob(row.job), request_id,
+               create.request_hash, row.output_key, ReservedOutput(row), row.workspace_uri, row.started, row.publisher,
+               row.claim, row.claim_beat, row.publish_failures, row.job.priority(), Deadline(row))));
   for (const TaskRow& task : create.rows.tasks) RETURN_IF_ERROR(SaveTask(connection, seq, task));
   RETURN_IF_ERROR(SaveAudit(connection, create.audit));
   return SaveEvents(connection, seq, create.events);
 }
 
 absl::Status SaveChanges(SqlConnection& connection, int64_t seq, const JobChanges& changes, int64_t keep_events) {
-  RETURN_IF_ERROR(SaveGarbage(connection, changes.garbage));
   for (const std::string& uri : changes.rescued) {
     RETURN_IF_ERROR(connection.Run("DELETE FROM garbage WHERE uri = $1", uri));
   }
+  RETURN_IF_ERROR(SaveGarbage(connection, changes.garbage));
   RETURN_IF_ERROR(SaveAudit(connection, changes.audit));
   // Tasks, leases and events go with it.
   if (changes.erase) return connection.Run("DELETE FROM jobs WHERE seq = $1", seq);
@@ -216,8 +217,7 @@ absl::Status ExplainReservation(const JobRow& job, absl::Status status) {
                        {"OUTPUT_RESERVED", {{"field", "output_uri"}, {"value", output}}});
 }
 
-absl::StatusOr<std::vector<LeaseRef>> LoadLeases(SqlConnection& connection,
-                                                 std::optional<absl::string_view> worker) {
+absl::StatusOr<std::vector<LeaseRef>> LoadLeases(SqlConnection& connection, std::optional<absl::string_view> worker) {
   std::vector<LeaseRef> leases;
   const auto on_row = [&](const SqlRow& columns) {
     leases.push_back({.job_id = columns.Text(0),

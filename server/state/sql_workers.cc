@@ -110,9 +110,12 @@ absl::StatusOr<FleetSummary> SqlStateStore::ReadFleet() {
       [&](const SqlRow& row) {
         fleet.workers = static_cast<int32_t>(row.Int(0));
         fleet.largest_memory_bytes = row.Int(1);
+        fleet.draining = static_cast<int32_t>(row.Int(2));
         return absl::OkStatus();
       },
-      "SELECT COUNT(*), COALESCE(MAX(memory_bytes), 0) FROM workers WHERE lost = 0 AND draining = 0"));
+      "SELECT COUNT(CASE WHEN draining = 0 THEN 1 END), COALESCE(MAX(CASE WHEN draining = 0 THEN memory_bytes END), "
+      "0), "
+      "COUNT(CASE WHEN draining = 1 THEN 1 END) FROM workers WHERE lost = 0"));
   return fleet;
 }
 

@@ -7,9 +7,9 @@
 //   - Thread-safe. Calls block for as long as the database takes, never for a worker or a client.
 //   - Errors: NOT_FOUND (no such job or task), ALREADY_EXISTS, FAILED_PRECONDITION, INVALID_ARGUMENT as documented;
 //     UNAVAILABLE if the database is busy or gone, RESOURCE_EXHAUSTED if its disk is full, DATA_LOSS if what it stores
-//     cannot be read. A call that failed has changed nothing, with one exception: if the connection to a database server
-//     breaks while the commit is on its way, UNAVAILABLE is returned and nobody knows. So whoever gets UNAVAILABLE repeats
-//     the call, and every step is such that repeating it does no harm.
+//     cannot be read. A call that failed has changed nothing, with one exception: if the connection to a database
+//     server breaks while the commit is on its way, UNAVAILABLE is returned and nobody knows. So whoever gets
+//     UNAVAILABLE repeats the call, and every step is such that repeating it does no harm.
 #pragma once
 
 #include <cstdint>
@@ -104,10 +104,12 @@ struct ClaimRef {
 
 // The fleet in short: what decides whether a task can run anywhere.
 struct FleetSummary {
-  // Workers that are connected.
+  // Workers that are connected and don't drain.
   int32_t workers = 0;
   // Device memory of the largest of them.
   int64_t largest_memory_bytes = 0;
+  // Workers that are connected and drain.
+  int32_t draining = 0;
 };
 
 class StateStore {
@@ -163,7 +165,6 @@ class StateStore {
   virtual absl::StatusOr<bool> MarkWorkerLost(absl::string_view name, absl::string_view incarnation, int64_t seen) = 0;
   // Workers in order of their names, after `after_name`, at most `limit`.
   virtual absl::StatusOr<std::vector<WorkerRow>> ListWorkers(absl::string_view after_name, int32_t limit) = 0;
-  // Workers that are connected and don't drain.
   virtual absl::StatusOr<FleetSummary> ReadFleet() = 0;
   // Sets whether the worker drains and stores `audit` if that is a change. NOT_FOUND if it never registered.
   virtual absl::StatusOr<WorkerRow> SetDraining(absl::string_view name, bool draining, const AuditRow& audit) = 0;

@@ -361,6 +361,7 @@ TEST_P(StateStoreConformance, AWorkerThatDrainsDoesSoAlsoAfterARestart) {
   ASSERT_TRUE(store_->PutWorker(SomeWorker("workers/a", 100, "i2")).ok());
   EXPECT_TRUE(store_->ReadWorker("workers/a")->worker.draining());
   EXPECT_EQ(store_->ReadFleet()->workers, 0) << "it takes nothing";
+  EXPECT_EQ(store_->ReadFleet()->draining, 1);
   EXPECT_FALSE(store_->SetDraining("workers/a", false, {})->worker.draining());
   EXPECT_EQ(store_->ReadFleet()->workers, 1);
 }

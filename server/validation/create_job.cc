@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/validation/field_context.h"
+#include "server/validation/job_fields.h"
 #include "server/validation/method_rules.h"
 #include "server/validation/output_folder.h"
 #include "server/validation/text_input.h"
@@ -184,6 +185,7 @@ v1::ModelSummary Summarise(const storage::Checkpoint& checkpoint) {
 absl::StatusOr<ValidatedJob> ValidateCreateJob(const v1::CreateJobRequest& request, storage::ObjectStore& store,
                                                const storage::Uri& workspace) {
   RETURN_IF_ERROR(CheckNames(request));
+  RETURN_IF_ERROR(CheckJobFields(request.job()));
   v1::JobSpec spec = request.job().spec();
 
   RETURN_IF_ERROR(CheckGiven("model_uri", spec.model_uri(), "the folder of a Hugging Face checkpoint"));

@@ -213,7 +213,7 @@ TEST_F(AgentTest, AResultThatDoesNotFitIsAFailure) {
   StartAgent();
   EXPECT_TRUE(Until([&] { return coordinator_.failures().size() == 1; }));
   EXPECT_TRUE(Finish().ok());
-  EXPECT_EQ(coordinator_.failures()[0].reason(), v1::FAILURE_REASON_INTERNAL);
+  EXPECT_EQ(coordinator_.failures()[0].reason(), v1::FAILURE_REASON_REFUSED);
   EXPECT_THAT(coordinator_.failures()[0].message(), HasSubstr("no zeros"));
 }
 

@@ -35,7 +35,7 @@ AttemptEnd Commit(const v1::Lease& lease, const v1::TaskResult& result, const At
   }
   if (committed.code() == absl::StatusCode::kInvalidArgument) {
     spdlog::error("the coordinator refused the result: {}", committed.ToString());
-    return Fail(lease, v1::FAILURE_REASON_INTERNAL,
+    return Fail(lease, v1::FAILURE_REASON_REFUSED,
                 absl::StrCat("the coordinator refused the result: ", committed.message()), context);
   }
   spdlog::warn("the result is dropped: {}", committed.ToString());

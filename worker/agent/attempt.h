@@ -2,7 +2,7 @@
 //
 //               run ok                        commit: OK        -> kCommitted
 //   RUNNING ---------------> COMMITTING ------ ABORTED           -> kLost (drop the result, delete nothing)
-//      |                                       INVALID_ARGUMENT  -> fail, INTERNAL -> kFailed
+//      |                                       INVALID_ARGUMENT  -> fail, REFUSED -> kFailed
 //      | error                                 (away: try again for as long as it takes)
 //      +--> lease lost (a heartbeat got ABORTED)                 -> kLost, without another word
 //      +--> cancelled (a heartbeat said so)                      -> fail, CANCELLED -> kReturned
