@@ -18,6 +18,7 @@
 #include "storage/object/caching_store.h"
 #include "storage/object/open_store.h"
 #include "worker/agent/agent.h"
+#include "worker/agent/failure_reason.h"
 #include "worker/agent/fresh_id.h"
 #include "worker/agent/logging.h"
 #include "worker/agent/stop_signals.h"
@@ -32,6 +33,8 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
 constexpr int kIncompatible = 3;
+// A supervisor starts the program again.
+constexpr int kDeviceBroken = 4;
 
 std::string HostName() {
   char name[256] = {};
@@ -97,7 +100,8 @@ int ExitCode(const absl::Status& status) {
   if (status.ok()) return 0;
   spdlog::error("{}", std::string(status.message()));
   const auto info = GetErrorInfo(status);
-  return info && info->reason == "PROTOCOL_VERSION_MISMATCH" ? kIncompatible : kFailed;
+  if (info && info->reason == "PROTOCOL_VERSION_MISMATCH") return kIncompatible;
+  return info && info->reason == kDeviceFailed ? kDeviceBroken : kFailed;
 }
 
 int Main(int argc, char** argv) {

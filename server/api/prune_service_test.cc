@@ -174,7 +174,7 @@ TEST_F(PruneServiceTest, ListsPagesNewestFirstAndFilters) {
   request.set_filter("state = PENDING AND display_name = \"second\"");
   EXPECT_THAT(list(request, &next), ElementsAre("second"));
 
-  request.set_filter("owner = me");
+  request.set_filter("color = red");
   v1::ListJobsResponse response;
   Call call;
   const grpc::Status status = service_.prune().ListJobs(&call, request, &response);

@@ -18,8 +18,8 @@ struct RpcServerOptions {
   std::string listen = "127.0.0.1:7600";
   // Off limits to requests.
   storage::Uri workspace;
-  // Threads for calls that use the state; for calls that read checkpoints.
-  int quick_threads = 4;
+  // Threads for calls that use the state, which wait for its disk most of the time; for calls that read checkpoints.
+  int quick_threads = 16;
   int slow_threads = 2;
 };
 

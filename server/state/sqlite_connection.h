@@ -45,6 +45,7 @@ class SqliteConnection final : public SqlConnection {
   absl::Status Execute(const OnRow& on_row, absl::string_view sql,
                        const std::vector<SqlParameter>& parameters) override;
   int64_t changes() const override { return sqlite3_changes64(database_); }
+  bool in_transaction() const { return sqlite3_get_autocommit(database_) == 0; }
 
  private:
   explicit SqliteConnection(sqlite3* database) : database_(database) {}

@@ -4,9 +4,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -47,11 +50,26 @@ class SqliteDatabase final : public SqlDatabase {
 
   bool exclusive() const override { return true; }
 
+  // Whoever finds nobody writing writes for all that wait at this moment: they share one wait for the disk, which takes
+  // milliseconds, while the work itself takes a fraction of one.
   absl::Status Write(const Work& work) override {
-    const std::lock_guard<std::mutex> guard(writer_mutex_);
-    ASSIGN_OR_RETURN(auto transaction, SqliteTransaction::Begin(*writer_));
-    RETURN_IF_ERROR(work(*writer_));
-    return transaction->Commit();
+    Waiting mine{work};
+    std::unique_lock<std::mutex> lock(queue_mutex_);
+    queue_.push_back(&mine);
+    queue_changed_.wait(lock, [&] { return mine.done || !writing_; });
+    if (mine.done) return mine.status;
+    writing_ = true;
+    const std::vector<Waiting*> batch = std::exchange(queue_, {});
+    lock.unlock();
+    const absl::Status committed = WriteBatch(batch);
+    lock.lock();
+    writing_ = false;
+    for (Waiting* waiting : batch) {
+      if (waiting->status.ok()) waiting->status = committed;
+      waiting->done = true;
+    }
+    queue_changed_.notify_all();
+    return mine.status;
   }
 
   absl::Status Read(const Work& work) override {
@@ -66,10 +84,40 @@ class SqliteDatabase final : public SqlDatabase {
   }
 
  private:
+  struct Waiting {
+    const Work& work;
+    absl::Status status;
+    bool done = false;
+  };
+
+  // Each in a savepoint of its own, so that one that fails leaves the others alone; all in one transaction. Sets their
+  // statuses; returns what became of the transaction.
+  absl::Status WriteBatch(const std::vector<Waiting*>& batch) {
+    ASSIGN_OR_RETURN(auto transaction, SqliteTransaction::Begin(*writer_));
+    for (Waiting* waiting : batch) {
+      RETURN_IF_ERROR(writer_->Run("SAVEPOINT step"));
+      // What one throws must not keep the others waiting for good.
+      try {
+        waiting->status = waiting->work(*writer_);
+      } catch (const std::exception& error) {
+        waiting->status = absl::InternalError(absl::StrCat("internal error: ", error.what()));
+      }
+      // A full disk may have ended the whole transaction.
+      if (!writer_->in_transaction()) return waiting->status;
+      if (!waiting->status.ok()) RETURN_IF_ERROR(writer_->Run("ROLLBACK TO step"));
+      RETURN_IF_ERROR(writer_->Run("RELEASE step"));
+    }
+    return transaction->Commit();
+  }
+
   // Destroyed last: nobody else may open the file before the connections are closed.
   const std::unique_ptr<FileLock> lock_;
-  std::mutex writer_mutex_;
-  const std::unique_ptr<SqliteConnection> writer_;  // guarded by writer_mutex_
+  std::mutex queue_mutex_;
+  std::condition_variable queue_changed_;
+  std::vector<Waiting*> queue_;  // guarded by queue_mutex_
+  bool writing_ = false;         // guarded by queue_mutex_
+  // Used by whoever set `writing_`.
+  const std::unique_ptr<SqliteConnection> writer_;
   std::mutex reader_mutex_;
   const std::unique_ptr<SqliteConnection> reader_;  // guarded by reader_mutex_
 };

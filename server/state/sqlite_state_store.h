@@ -2,7 +2,8 @@
 //
 // A write-ahead log with synchronous=FULL: what a call has returned OK for survives the loss of power. Writers take the
 // database's write lock before they read (BEGIN IMMEDIATE), which is stronger than the lock of one job that StateStore
-// asks for. Reads use a second connection and never wait for a write.
+// asks for. Steps that wait at the same time are written together, so the disk's latency bounds how long a call takes,
+// not how many there are a second. Reads use a second connection and never wait for a write.
 #pragma once
 
 #include <memory>

@@ -6,8 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "server/state/sqlite_migrations.h"
 #include "server/state/state_store_conformance.h"
@@ -135,6 +138,39 @@ TEST_F(SqliteStateStoreTest, WhatWasAcknowledgedSurvivesAKill) {
   for (int i = 0; i <= last; ++i) EXPECT_EQ((*store)->ReadJob("j" + std::to_string(i))->tasks.size(), 3u) << i;
 }
 
+TEST_F(SqliteStateStoreTest, OneStepThatFailsLeavesThoseItWasWrittenWithAlone) {
+  auto store = *Open();
+  ASSERT_TRUE(store->CreateJob(SomeJob("j1")).ok());
+  std::vector<std::thread> threads;
+  std::atomic<int> refused = 0;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 25; ++i) {
+        if (t % 2 == 0) {
+          EXPECT_TRUE(store
+                          ->UpdateJob("j1",
+                                      [](JobRows rows) {
+                                        rows.job.job.set_version(rows.job.job.version() + 1);
+                                        JobChanges changes;
+                                        changes.job = rows.job;
+                                        return changes;
+                                      })
+                          .ok());
+        } else {
+          // Refused after some of it was written: the output is reserved.
+          CreateJobRow rival = SomeJob("rival");
+          rival.rows.job.output_key = "/out/j1";
+          refused += absl::IsFailedPrecondition(store->CreateJob(rival).status()) ? 1 : 0;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(store->ReadJob("j1")->job.job.version(), 101);
+  EXPECT_EQ(refused, 100);
+  EXPECT_TRUE(absl::IsNotFound(store->ReadJob("rival").status()));
+}
+
 class SqliteMigrationsTest : public SqliteStateStoreTest {
  protected:
   const absl::Time now_ = absl::FromUnixSeconds(1'750'000'000);
@@ -170,10 +206,11 @@ TEST_F(SqliteMigrationsTest, AStepThatFailsLeavesNothingBehind) {
 TEST_F(SqliteMigrationsTest, ADatabaseOfTheFirstReleaseIsBroughtUpToDate) {
   {
     auto connection = *SqliteConnection::Open(path_);
-    ASSERT_TRUE(connection
-                    ->Script("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, time INTEGER NOT "
-                             "NULL); INSERT INTO migrations VALUES (1, 'jobs', 0);")
-                    .ok());
+    ASSERT_TRUE(
+        connection
+            ->Script("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, time INTEGER NOT "
+                     "NULL); INSERT INTO migrations VALUES (1, 'jobs', 0);")
+            .ok());
     ASSERT_TRUE(connection->Script(SqliteMigrations().front().sql).ok());
     ASSERT_TRUE(connection->Script("INSERT INTO workers VALUES ('workers/a', 'i1', 7, 0, 0, 0, '')").ok());
   }

@@ -1,10 +1,10 @@
 """A database server for all, the small model, and its bytes when nobody interferes."""
 
 import pytest
-from fleet import undisturbed
-from small_model import two_block_model
 
+from fleet import undisturbed
 from postgres import Postgres
+from small_model import two_block_model
 
 
 @pytest.fixture(scope="session")

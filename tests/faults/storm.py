@@ -6,9 +6,8 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from fleet import Fleet, Supervisor
-
 from cluster import ENDED, wait_until
+from fleet import Fleet, Supervisor
 from postgres import Postgres
 
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from fleet import Fleet, until_leased
 
 LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"

@@ -3,10 +3,9 @@
 import socket
 import threading
 
+from cluster import deterministic_files, wait_until
 from fleet import JOB, Fleet, pass_moment, state_of, until_leased
 from proxy import Proxy
-
-from cluster import deterministic_files, wait_until
 
 # Blocks longer than a lease's term.
 LONG = JOB | {"samples": 512}

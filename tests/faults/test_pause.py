@@ -2,9 +2,8 @@
 
 import signal
 
-from fleet import Fleet, until_leased
-
 from cluster import wait_until
+from fleet import Fleet, until_leased
 
 
 def pause(fleet: Fleet, job: str, block: str) -> str:

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "spdlog/spdlog.h"
+#include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 #include "worker/agent/attempt.h"
+#include "worker/agent/failure_reason.h"
 #include "worker/agent/log_context.h"
 #include "worker/agent/persistent_call.h"
 
@@ -68,7 +70,13 @@ absl::Status Agent::WorkUntilDrained() {
       // A coordinator that is stopping waits for nothing; don't ask it in a loop.
       environment_.sleeper.Sleep(kQuickAnswer, drain);
     }
-    if (assignment) RunAttempt(*assignment, AttemptContext{client_, runner_, *log_tail_, MakePatience()});
+    if (!assignment) continue;
+    const AttemptEnd end = RunAttempt(*assignment, AttemptContext{client_, runner_, *log_tail_, MakePatience()});
+    if (end == AttemptEnd::kDeviceFailed) {
+      return ErrorWithInfo(absl::StatusCode::kInternal,
+                           "the device failed in a way that may not pass: a new process has to be started",
+                           {.reason = kDeviceFailed, .metadata = {}});
+    }
   }
   return absl::OkStatus();
 }

@@ -41,8 +41,8 @@ class Agent {
         TaskRunner& runner, std::shared_ptr<LogTail> log_tail);
 
   // Works until Drain: then OK. A coordinator that is away is waited for, however long. Any other end is an error that
-  // no repetition mends: FAILED_PRECONDITION with reason PROTOCOL_VERSION_MISMATCH, a refusal of this worker. Once
-  // only.
+  // no repetition mends: FAILED_PRECONDITION with reason PROTOCOL_VERSION_MISMATCH, a refusal of this worker; INTERNAL
+  // with reason DEVICE_FAILED after a task that met a broken device was reported. Once only.
   absl::Status Run();
 
   // Asks Run to end: a waiting worker at once, a working one at its task's next step, after handing the task back.

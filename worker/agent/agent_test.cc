@@ -217,6 +217,24 @@ TEST_F(AgentTest, AResultThatDoesNotFitIsAFailure) {
   EXPECT_THAT(coordinator_.failures()[0].message(), HasSubstr("no zeros"));
 }
 
+// An illegal address, say: every later call of this process would fail, too, and use up attempts of one task after the
+// other.
+TEST_F(AgentTest, ABrokenDeviceIsReportedAndEndsTheProcess) {
+  runner_.body = [](const v1::Assignment&, const TaskObserver&) -> absl::StatusOr<v1::TaskResult> {
+    return ErrorWithInfo(absl::StatusCode::kInternal, "CUDA error: an illegal memory access was encountered",
+                         {.reason = "DEVICE_FAILED", .metadata = {}});
+  };
+  coordinator_.Offer(BlockOf(0));
+  coordinator_.Offer(BlockOf(1));
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.failures().size() == 1; }));
+  const absl::Status ended = Finish();
+  EXPECT_EQ(GetErrorInfo(ended)->reason, "DEVICE_FAILED");
+  EXPECT_EQ(coordinator_.failures()[0].reason(), v1::FAILURE_REASON_DEVICE);
+  EXPECT_THAT(coordinator_.failures()[0].message(), HasSubstr("illegal memory access"));
+  EXPECT_EQ(coordinator_.failures().size(), 1u) << "it asked for no more work";
+}
+
 TEST_F(AgentTest, WorkGoesOnWhileTheCoordinatorRestarts) {
   std::latch running(1);
   std::latch may_end(1);

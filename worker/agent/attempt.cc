@@ -77,7 +77,9 @@ AttemptEnd RunAttempt(const v1::Assignment& assignment, const AttemptContext& co
     }
   }
   spdlog::error("failed: {}", error.ToString());
-  return Fail(lease, FailureReasonOf(error), std::string(error.message()), context);
+  const v1::FailureReason reason = FailureReasonOf(error);
+  const AttemptEnd end = Fail(lease, reason, std::string(error.message()), context);
+  return reason == v1::FAILURE_REASON_DEVICE ? AttemptEnd::kDeviceFailed : end;
 }
 
 }  // namespace besa::worker

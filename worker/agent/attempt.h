@@ -7,6 +7,7 @@
 //      +--> lease lost (a heartbeat got ABORTED)                 -> kLost, without another word
 //      +--> cancelled (a heartbeat said so)                      -> fail, CANCELLED -> kReturned
 //      +--> draining                                             -> fail, DRAINED -> kReturned
+//      +--> the device failed                                    -> fail, DEVICE -> kDeviceFailed
 //      +--> anything else                                        -> fail, FailureReasonOf(error) -> kFailed
 //
 // Heartbeats run in a thread of their own through all of it; a coordinator that is away stops nothing.
@@ -25,6 +26,8 @@ namespace besa::worker {
 enum class AttemptEnd {
   kCommitted,
   kFailed,
+  // Failed, because the device did: this process cannot do any more.
+  kDeviceFailed,
   kReturned,
   kLost,
 };

@@ -9,6 +9,7 @@ v1::FailureReason FailureReasonOf(const absl::Status& status) {
     if (info->reason == kInputChanged) return v1::FAILURE_REASON_INPUT_CHANGED;
     if (info->reason == kBadNumbers) return v1::FAILURE_REASON_BAD_NUMBERS;
     if (info->reason == kStorageFailed) return v1::FAILURE_REASON_STORAGE;
+    if (info->reason == kDeviceFailed) return v1::FAILURE_REASON_DEVICE;
   }
   switch (status.code()) {
     case absl::StatusCode::kOutOfRange:

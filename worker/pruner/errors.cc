@@ -35,6 +35,10 @@ absl::Status NotEnoughMemory(absl::string_view what, absl::string_view parts, in
 
 absl::Status StoppedByObserver() { return absl::CancelledError("stopped by the caller"); }
 
+absl::Status DeviceFailed(absl::string_view message) {
+  return ErrorWithInfo(absl::StatusCode::kInternal, message, {.reason = "DEVICE_FAILED", .metadata = {}});
+}
+
 absl::Status StatusOfCurrentException() {
   try {
     throw;
@@ -42,10 +46,14 @@ absl::Status StatusOfCurrentException() {
     return absl::ResourceExhaustedError(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("out of memory");
+  } catch (const c10::AcceleratorError& error) {
+    return DeviceFailed(error.what_without_backtrace());
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
     // The CPU allocator has no exception of its own.
     if (absl::StrContains(message, "DefaultCPUAllocator")) return absl::ResourceExhaustedError(message);
+    // cuBLAS and NCCL report a broken device in their own words.
+    if (absl::StrContains(message, "CUDA error")) return DeviceFailed(message);
     return absl::InternalError(message);
   } catch (const std::exception& error) {
     return absl::InternalError(error.what());

@@ -22,7 +22,12 @@ absl::Status NotEnoughMemory(absl::string_view what, absl::string_view parts, in
 // CANCELLED: the observer said so.
 absl::Status StoppedByObserver();
 
-// Inside a catch (...) block: the exception as a status. Out of memory is RESOURCE_EXHAUSTED, all else INTERNAL.
+// INTERNAL with reason DEVICE_FAILED: the device reported an error. Some of them, such as an illegal address, make
+// every later call of the process fail, so the process has to be started anew.
+absl::Status DeviceFailed(absl::string_view message);
+
+// Inside a catch (...) block: the exception as a status. Out of memory is RESOURCE_EXHAUSTED, any other error of the
+// device DeviceFailed, all else INTERNAL.
 absl::Status StatusOfCurrentException();
 
 // Runs `operation` (returning a Status or StatusOr) and turns whatever it throws into a status.
