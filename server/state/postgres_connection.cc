@@ -63,8 +63,8 @@ absl::StatusCode CodeOf(absl::string_view state) {
   if (state == "40001" || state == "40P01") return absl::StatusCode::kAborted;
   if (state == "53100" || state == "53200") return absl::StatusCode::kResourceExhausted;
   if (state == "XX001" || state == "XX002") return absl::StatusCode::kDataLoss;
-  // Connection lost, shutting down or starting, too many connections, a lock not granted in time, a statement cancelled,
-  // a standby, an I/O error.
+  // Connection lost, shutting down or starting, too many connections, a lock not granted in time, a statement
+  // cancelled, a standby, an I/O error.
   for (const char* prefix : {"08", "57P", "533", "55P03", "57014", "25006", "58", "25P03"}) {
     if (absl::StartsWith(state, prefix)) return absl::StatusCode::kUnavailable;
   }
@@ -87,9 +87,9 @@ std::string OneLine(absl::string_view message) {
 
 absl::StatusOr<std::unique_ptr<PostgresConnection>> PostgresConnection::Open(const std::string& conninfo) {
   // What stands in conninfo wins: it is expanded last.
-  const char* const keys[] = {"connect_timeout",     "keepalives_idle", "keepalives_interval", "keepalives_count",
-                              "tcp_user_timeout",    "client_encoding", "application_name",    "dbname",
-                              nullptr};
+  const char* const keys[] = {"connect_timeout",  "keepalives_idle",  "keepalives_interval",
+                              "keepalives_count", "tcp_user_timeout", "client_encoding",
+                              "application_name", "dbname",           nullptr};
   const char* const values[] = {"5", "10", "5", "3", "15000", "UTF8", "besa-coordinator", conninfo.c_str(), nullptr};
   PGconn* const raw = PQconnectdbParams(keys, values, /*expand_dbname=*/1);
   if (raw == nullptr) return absl::ResourceExhaustedError("no memory for a database connection");
@@ -148,8 +148,7 @@ absl::StatusOr<std::string> PostgresConnection::Prepare(absl::string_view sql,
   }
   const std::string name = absl::StrCat("s", prepared_.size());
   const std::string text(sql);
-  const Result result(
-      PQprepare(connection_, name.c_str(), text.c_str(), static_cast<int>(types.size()), types.data()));
+  const Result result(PQprepare(connection_, name.c_str(), text.c_str(), static_cast<int>(types.size()), types.data()));
   RETURN_IF_ERROR(Check(result.get()));
   prepared_.emplace(text, name);
   return name;

@@ -1,5 +1,5 @@
-// A connection to PostgreSQL as a SqlConnection, on its C library: the server's own, which neither throws nor reconnects
-// behind our back (a lost connection loses locks and the transaction, so whoever uses it has to know).
+// A connection to PostgreSQL as a SqlConnection, on its C library: the server's own, which neither throws nor
+// reconnects behind our back (a lost connection loses locks and the transaction, so whoever uses it has to know).
 #pragma once
 
 #include <libpq-fe.h>

@@ -15,7 +15,8 @@
 namespace besa::server {
 
 struct PostgresOptions {
-  // As libpq takes it: "postgresql://user@host:5432/besa?sslmode=verify-full". The database exists; its tables are made.
+  // As libpq takes it: "postgresql://user@host:5432/besa?sslmode=verify-full". The database exists; its tables are
+  // made.
   std::string conninfo;
   // Events of one job that are kept for watches to resume from.
   int64_t keep_events = 1000;

@@ -129,8 +129,7 @@ TEST_F(PostgresStateStoreTest, CoordinatorsThatStartTogetherMakeTheTablesOnce) {
     opened.push_back(std::async(std::launch::async, [&] { return OpenStore(database_) != nullptr; }));
   }
   for (auto& result : opened) EXPECT_TRUE(result.get());
-  EXPECT_EQ(server_.Run(database_, "SELECT COUNT(*) FROM migrations"),
-            std::to_string(PostgresMigrations().size()));
+  EXPECT_EQ(server_.Run(database_, "SELECT COUNT(*) FROM migrations"), std::to_string(PostgresMigrations().size()));
 }
 
 TEST_F(PostgresStateStoreTest, ADatabaseThatANewerReleaseContractedIsRefused) {
@@ -138,11 +137,9 @@ TEST_F(PostgresStateStoreTest, ADatabaseThatANewerReleaseContractedIsRefused) {
     PostgresDatabase database(server_.Conninfo(database_));
     std::vector<SqlMigration> newer = PostgresMigrations();
     newer.push_back({1000, "from the future", "ALTER TABLE jobs DROP COLUMN display_name", 1000});
-    ASSERT_TRUE(database
-                    .Write([&](SqlConnection& connection) {
-                      return MigratePostgres(connection, newer, absl::UnixEpoch());
-                    })
-                    .ok());
+    ASSERT_TRUE(
+        database.Write([&](SqlConnection& connection) { return MigratePostgres(connection, newer, absl::UnixEpoch()); })
+            .ok());
   }
   const auto store = PostgresStateStore::Open({.conninfo = server_.Conninfo(database_)}, Clock::Real());
   EXPECT_TRUE(absl::IsFailedPrecondition(store.status()));

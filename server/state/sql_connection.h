@@ -1,7 +1,7 @@
 // A connection to a SQL database behind absl::Status: what SQLite and PostgreSQL have in common.
 //
-// Statements are written once, for both: parameters are $1, $2, ... in the order of their first use, every integer column
-// is 64 bits wide, bytes are bytes.
+// Statements are written once, for both: parameters are $1, $2, ... in the order of their first use, every integer
+// column is 64 bits wide, bytes are bytes.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +51,8 @@ struct SqlDialect {
   std::string greatest;
   // Run before `progress_serial` is used; may be empty.
   std::string advance_progress;
-  // An expression: a number that is larger than all that were stored for the same job before, for a transaction that has
-  // locked the job.
+  // An expression: a number that is larger than all that were stored for the same job before, for a transaction that
+  // has locked the job.
   std::string progress_serial;
 };
 

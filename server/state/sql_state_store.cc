@@ -157,8 +157,7 @@ absl::StatusOr<EventPage> SqlStateStore::ReadEvents(absl::string_view job_id, in
   return page;
 }
 
-absl::StatusOr<std::vector<ProgressRow>> SqlStateStore::ReadProgress(absl::string_view job_id,
-                                                                        int64_t after_serial) {
+absl::StatusOr<std::vector<ProgressRow>> SqlStateStore::ReadProgress(absl::string_view job_id, int64_t after_serial) {
   std::vector<ProgressRow> rows;
   RETURN_IF_ERROR(Select(
       [&](const SqlRow& row) -> absl::Status {
@@ -190,7 +189,8 @@ absl::StatusOr<std::vector<std::string>> SqlStateStore::ReadIds(absl::string_vie
 
 absl::StatusOr<std::vector<WorkRef>> SqlStateStore::JobsWithWork(int64_t memory_bytes) {
   std::vector<WorkRef> jobs;
-  // States 1 to 4 are those in which tasks are leased; 2 is TASK_STATE_PENDING, as in the partial index that this reads.
+  // States 1 to 4 are those in which tasks are leased; 2 is TASK_STATE_PENDING, as in the partial index that this
+  // reads.
   RETURN_IF_ERROR(Select(
       [&](const SqlRow& row) {
         jobs.push_back({row.Text(0), static_cast<int32_t>(row.Int(1)), row.Int(2)});
