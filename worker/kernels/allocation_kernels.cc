@@ -18,10 +18,6 @@ using internal::CheckPointer;
 
 constexpr int kMaxParts = 8;
 
-absl::Status NotYetOnCuda(absl::string_view operation) {
-  return absl::InvalidArgumentError(absl::StrCat("CUDA kernels of this operation (", operation, ") do not exist yet"));
-}
-
 absl::Status CheckProblem(const AllocationProblem& problem) {
   if (problem.groups < 1 || problem.rows < problem.groups) {
     return absl::InvalidArgumentError(absl::StrCat("problem has ", problem.groups, " groups of ", problem.rows,
@@ -39,7 +35,8 @@ absl::Status CheckProblem(const AllocationProblem& problem) {
 }  // namespace
 
 int64_t AllocationScratchBytes(const AllocationProblem& problem) {
-  return std::max<int64_t>(16, cpu::ProdigyScratch(problem.groups * kCandidates) * int64_t{sizeof(double)});
+  return std::max({int64_t{16}, cpu::ProdigyScratch(problem.groups * kCandidates) * int64_t{sizeof(double)},
+                   cuda::ProdigyScratch(), cuda::AllocationScratch(problem)});
 }
 
 absl::Status AllocationForward(const Device& device, const AllocationProblem& problem, const double* beta, double* rate,
@@ -50,7 +47,7 @@ absl::Status AllocationForward(const Device& device, const AllocationProblem& pr
   RETURN_IF_ERROR(CheckPointer(pruned, "pruned"));
   RETURN_IF_ERROR(CheckPointer(sparsity, "sparsity"));
   RETURN_IF_ERROR(CheckPointer(scratch, "scratch"));
-  if (device.is_cuda) return NotYetOnCuda("AllocationForward");
+  if (device.is_cuda) return cuda::AllocationForward(device, problem, beta, rate, pruned, sparsity, scratch);
   cpu::AllocationForward(device, problem, beta, rate, pruned, sparsity);
   return absl::OkStatus();
 }
@@ -67,7 +64,8 @@ absl::Status AllocationBackward(const Device& device, const AllocationProblem& p
       CheckMatrixIs(device, histogram, AccumulatorType(histogram.type), problem.rows, kCandidates, "histogram"));
   RETURN_IF_ERROR(CheckPointer(gradient, "gradient"));
   RETURN_IF_ERROR(CheckPointer(scratch, "scratch"));
-  if (device.is_cuda) return NotYetOnCuda("AllocationBackward");
+  if (device.is_cuda)
+    return cuda::AllocationBackward(device, problem, beta, rate, sparsity, histogram, gradient, scratch);
   cpu::AllocationBackward(device, problem, beta, sparsity, histogram, gradient);
   return absl::OkStatus();
 }
@@ -82,7 +80,7 @@ absl::Status AllFinite(const Device& device, const double* x, const int64_t* beg
   RETURN_IF_ERROR(CheckPointer(finite, "finite"));
   RETURN_IF_ERROR(CheckPointer(all, "all"));
   if (!std::is_sorted(begin, begin + parts + 1)) return absl::InvalidArgumentError("begin falls; expected it to rise");
-  if (device.is_cuda) return NotYetOnCuda("AllFinite");
+  if (device.is_cuda) return cuda::AllFinite(device, x, begin, parts, finite, all);
   cpu::AllFinite(x, begin, parts, finite, all);
   return absl::OkStatus();
 }
@@ -99,7 +97,7 @@ absl::Status ProdigyStep(const Device& device, const ProdigyOptions& options, in
   RETURN_IF_ERROR(CheckPointer(state.d, "state.d"));
   RETURN_IF_ERROR(CheckPointer(state.numerator, "state.numerator"));
   RETURN_IF_ERROR(CheckPointer(scratch, "scratch"));
-  if (device.is_cuda) return NotYetOnCuda("ProdigyStep");
+  if (device.is_cuda) return cuda::ProdigyStep(device, options, count, parameters, gradient, apply, state, scratch);
   cpu::ProdigyStep(device, options, count, parameters, gradient, apply, state, static_cast<double*>(scratch));
   return absl::OkStatus();
 }

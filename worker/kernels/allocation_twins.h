@@ -19,6 +19,9 @@ int64_t ProdigyScratch(int64_t count);
 
 namespace besa::kernels::cuda {
 
+// Bytes of scratch memory: for AllocationForward and AllocationBackward, and for ProdigyStep.
+int64_t AllocationScratch(const AllocationProblem& problem);
+int64_t ProdigyScratch();
 absl::Status AllocationForward(const Device& device, const AllocationProblem& problem, const double* beta, double* rate,
                                int32_t* pruned, double* sparsity, void* scratch);
 absl::Status AllocationBackward(const Device& device, const AllocationProblem& problem, const double* beta,

@@ -13,10 +13,6 @@ using internal::CheckMatrix;
 using internal::CheckMatrixIs;
 using internal::CheckPointer;
 
-absl::Status NotYetOnCuda(absl::string_view operation) {
-  return absl::InvalidArgumentError(absl::StrCat("CUDA kernels of this operation (", operation, ") do not exist yet"));
-}
-
 // A matrix of the norm: alike in type and tokens, and wide enough for all heads.
 absl::Status CheckHeads(const Device& device, const ConstMatrix& matrix, const ConstMatrix& x,
                         const ConstMatrix& weight, absl::string_view name) {
@@ -36,7 +32,7 @@ absl::Status RmsNorm(const Device& device, const ConstMatrix& x, const ConstMatr
   RETURN_IF_ERROR(CheckHeads(device, x, x, weight, "x"));
   RETURN_IF_ERROR(CheckMatrixIs(device, y, x.type, x.rows, weight.rows * weight.cols, "y"));
   if (x.rows == 0 || weight.rows == 0) return absl::OkStatus();
-  if (device.is_cuda) return NotYetOnCuda("RmsNorm");
+  if (device.is_cuda) return cuda::RmsNorm(device, x, weight, eps, y, inverse_rms);
   cpu::RmsNorm(device, x, weight, eps, y, inverse_rms);
   return absl::OkStatus();
 }
@@ -50,7 +46,7 @@ absl::Status RmsNormBackward(const Device& device, const ConstMatrix& gradient_y
   RETURN_IF_ERROR(CheckHeads(device, gradient_x, x, weight, "gradient_x"));
   if (x.rows == 0 || weight.rows == 0) return absl::OkStatus();
   RETURN_IF_ERROR(CheckPointer(inverse_rms, "inverse_rms"));
-  if (device.is_cuda) return NotYetOnCuda("RmsNormBackward");
+  if (device.is_cuda) return cuda::RmsNormBackward(device, gradient_y, x, weight, inverse_rms, gradient_x, store);
   cpu::RmsNormBackward(device, gradient_y, x, weight, inverse_rms, gradient_x, store);
   return absl::OkStatus();
 }
@@ -59,7 +55,7 @@ absl::Status SwiGlu(const Device& device, const ConstMatrix& gate_up, const Matr
   RETURN_IF_ERROR(CheckMatrix(device, activation, "activation"));
   RETURN_IF_ERROR(CheckMatrixIs(device, gate_up, activation.type, activation.rows, 2 * activation.cols, "gate_up"));
   if (activation.rows == 0) return absl::OkStatus();
-  if (device.is_cuda) return NotYetOnCuda("SwiGlu");
+  if (device.is_cuda) return cuda::SwiGlu(device, gate_up, activation);
   cpu::SwiGlu(device, gate_up, activation);
   return absl::OkStatus();
 }
@@ -71,7 +67,7 @@ absl::Status SwiGluBackward(const Device& device, const ConstMatrix& gradient_ac
   RETURN_IF_ERROR(CheckMatrixIs(device, gate_up, like.type, like.rows, 2 * like.cols, "gate_up"));
   RETURN_IF_ERROR(CheckMatrixIs(device, gradient_gate_up, like.type, like.rows, 2 * like.cols, "gradient_gate_up"));
   if (like.rows == 0) return absl::OkStatus();
-  if (device.is_cuda) return NotYetOnCuda("SwiGluBackward");
+  if (device.is_cuda) return cuda::SwiGluBackward(device, gradient_activation, gate_up, gradient_gate_up);
   cpu::SwiGluBackward(device, gradient_activation, gate_up, gradient_gate_up);
   return absl::OkStatus();
 }
@@ -92,7 +88,7 @@ absl::Status Rotate(const Device& device, const Matrix& x, int64_t heads, const 
   if (x.rows == 0 || heads == 0) return absl::OkStatus();
   RETURN_IF_ERROR(CheckPointer(table.cos, "table.cos"));
   RETURN_IF_ERROR(CheckPointer(table.sin, "table.sin"));
-  if (device.is_cuda) return NotYetOnCuda("Rotate");
+  if (device.is_cuda) return cuda::Rotate(device, x, heads, table, rotation);
   cpu::Rotate(device, x, heads, table, rotation);
   return absl::OkStatus();
 }
@@ -105,7 +101,7 @@ absl::Status ReconstructionLoss(const Device& device, const ConstMatrix& y, cons
   RETURN_IF_ERROR(CheckMatrixIs(device, gradient, y.type, y.rows, y.cols, "gradient"));
   RETURN_IF_ERROR(CheckPointer(scratch, "scratch"));
   RETURN_IF_ERROR(CheckPointer(loss, "loss"));
-  if (device.is_cuda) return NotYetOnCuda("ReconstructionLoss");
+  if (device.is_cuda) return cuda::ReconstructionLoss(device, y, reference, scratch, loss, gradient);
   cpu::ReconstructionLoss(device, y, reference, scratch, loss, gradient);
   return absl::OkStatus();
 }

@@ -30,7 +30,7 @@ inline size_t MaxSharedMemory() {
 
 // Queues kernel<<<blocks, threads, shared>>>(args...) on the device's stream.
 template <typename... Parameters, typename... Arguments>
-absl::Status Launch(const char* name, void (*kernel)(Parameters...), const Device& device, int64_t blocks, int threads,
+absl::Status Launch(const char* name, void (*kernel)(Parameters...), const Device& device, dim3 blocks, int threads,
                     size_t shared, Arguments... arguments) {
   // Blocks of more than 48 KiB have to be asked for.
   if (shared > 48 * 1024) {
@@ -38,9 +38,13 @@ absl::Status Launch(const char* name, void (*kernel)(Parameters...), const Devic
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
     if (error != cudaSuccess) return ToStatus(error, name);
   }
-  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(threads), shared,
-           static_cast<cudaStream_t>(device.stream)>>>(arguments...);
+  kernel<<<blocks, static_cast<unsigned>(threads), shared, static_cast<cudaStream_t>(device.stream)>>>(arguments...);
   return ToStatus(cudaGetLastError(), name);
+}
+template <typename... Parameters, typename... Arguments>
+absl::Status Launch(const char* name, void (*kernel)(Parameters...), const Device& device, int64_t blocks, int threads,
+                    size_t shared, Arguments... arguments) {
+  return Launch(name, kernel, device, dim3(static_cast<unsigned>(blocks)), threads, shared, arguments...);
 }
 
 // The upper half of a float.
