@@ -21,6 +21,8 @@ struct RopeScaling {
   double low_freq_factor = 0.0;
   double high_freq_factor = 0.0;
   int64_t original_context = 0;
+
+  bool operator==(const RopeScaling&) const = default;
 };
 
 // Every family is described by the same traits: who computes never asks for the family's name.

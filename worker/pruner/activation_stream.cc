@@ -48,9 +48,9 @@ absl::Status StreamWalker::Walk(const storage::TensorSource& source, bool pruned
                                 ActivationStream& stream) {
   if (!stream.activations.defined()) RETURN_IF_ERROR(Start(source, stream));
   while (stream.block < to) {
-    const BlockShape shape = BlockShape::Of(*request_.config, stream.block);
-    ASSIGN_OR_RETURN(const BlockWeights weights, LoadBlock(source, shape, stream.block, options_));
-    RETURN_IF_ERROR(Step(weights, pruned, stream));
+    weights_.shape = BlockShape::Of(*request_.config, stream.block);
+    RETURN_IF_ERROR(LoadBlock(source, stream.block, weights_));
+    RETURN_IF_ERROR(Step(pruned, stream));
   }
   return absl::OkStatus();
 }
@@ -63,10 +63,10 @@ absl::Status StreamWalker::Start(const storage::TensorSource& source, Activation
   return absl::OkStatus();
 }
 
-absl::Status StreamWalker::Step(const BlockWeights& weights, bool pruned, ActivationStream& stream) {
+absl::Status StreamWalker::Step(bool pruned, ActivationStream& stream) {
   // While a block is half walked, the stream is nobody's.
   ActivationStream walking = std::exchange(stream, {});
-  RETURN_IF_ERROR(WalkBlock(walking.block, block_, weights, walking.activations,
+  RETURN_IF_ERROR(WalkBlock(walking.block, block_, weights_, walking.activations,
                             [&](int64_t windows) { return reporter_.Step(done_ + windows); }));
   done_ += request_.calibration->windows;
   if (pruned) walking.committed.push_back(request_.committed[static_cast<size_t>(walking.block)]);

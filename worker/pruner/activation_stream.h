@@ -55,10 +55,11 @@ void KeepUsable(const PruneRequest& request, const at::TensorOptions& options, H
 // wherever the walk begins.
 class StreamWalker {
  public:
-  // `block` runs any block of the model. All must outlive the walker.
+  // `block` runs any block of the model; `weights` (BlockWeights::Allocate) holds the one at hand. All must outlive the
+  // walker.
   StreamWalker(const PruneRequest& request, const at::TensorOptions& options, const LlamaBlock& block,
-               StageReporter& reporter)
-      : request_(request), options_(options), block_(block), reporter_(reporter) {}
+               BlockWeights& weights, StageReporter& reporter)
+      : request_(request), options_(options), block_(block), weights_(weights), reporter_(reporter) {}
 
   // Steps that walking a stream to a boundary takes: windows times blocks.
   int64_t Steps(const ActivationStream& stream, int64_t to) const;
@@ -69,17 +70,18 @@ class StreamWalker {
   absl::Status WalkDense(int64_t to, ActivationStream& stream) { return Walk(*request_.dense, false, to, stream); }
   absl::Status WalkPruned(int64_t to, ActivationStream& stream) { return Walk(*request_.pruned, true, to, stream); }
 
-  // The dense stream through one more block, whose weights are there already.
-  absl::Status StepDense(const BlockWeights& weights, ActivationStream& stream) { return Step(weights, false, stream); }
+  // The dense stream through one more block, whose weights are in place already.
+  absl::Status StepDense(ActivationStream& stream) { return Step(false, stream); }
 
  private:
   absl::Status Walk(const storage::TensorSource& source, bool pruned, int64_t to, ActivationStream& stream);
   absl::Status Start(const storage::TensorSource& source, ActivationStream& stream) const;
-  absl::Status Step(const BlockWeights& weights, bool pruned, ActivationStream& stream);
+  absl::Status Step(bool pruned, ActivationStream& stream);
 
   const PruneRequest& request_;
   const at::TensorOptions options_;
   const LlamaBlock& block_;
+  BlockWeights& weights_;
   StageReporter& reporter_;
   int64_t done_ = 0;
 };

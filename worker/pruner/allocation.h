@@ -28,6 +28,8 @@ struct AllocationOptions {
   double prior_sigma = 0.0;
   // Weight of the sparsity penalty lambda * ((s_block - S) / S)^2.
   double penalty = 5.0;
+
+  bool operator==(const AllocationOptions&) const = default;
 };
 
 class Allocation {

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/_flash_attention_backward.h>
 #include <ATen/ops/_flash_attention_forward.h>
+#include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_backward.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
@@ -135,6 +136,21 @@ AttentionGradients FlashCudaWithWindowBackward(const at::Tensor& gradient_output
   return {query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)};
 }
 
+// cuDNN's forward kernel is the faster one on Hopper; its statistics are those that FlashAttention's backward takes.
+AttentionState CudnnForward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  auto result = at::_scaled_dot_product_cudnn_attention(query, key, value, /*attn_bias=*/std::nullopt,
+                                                        /*compute_log_sumexp=*/true, /*dropout_p=*/0.0,
+                                                        /*is_causal=*/true, /*return_debug_mask=*/false);
+  return {.kind = AttentionKind::kFlashCuda,
+          .query = query,
+          .key = key,
+          .value = value,
+          .output = std::get<0>(result),
+          .statistics = std::get<1>(result).squeeze(-1),
+          .philox_seed = std::get<6>(result),
+          .philox_offset = std::get<7>(result)};
+}
+
 }  // namespace
 
 AttentionKind ChooseAttention(at::Device device, at::ScalarType type, int64_t head_dim) {
@@ -152,6 +168,8 @@ AttentionState Attention(const at::Tensor& query, const at::Tensor& key, const a
       return FlashCpu(query, key, value, window);
     case AttentionKind::kFlashCuda: {
       if (window > 0) return FlashCudaWithWindow(query, key, value, window);
+      static const bool use_cudnn = getenv("BESA_CUDNN") != nullptr;
+      if (use_cudnn) return CudnnForward(query, key, value);
       auto result = at::_scaled_dot_product_flash_attention(query, key, value, /*dropout_p=*/0.0, /*is_causal=*/true);
       return {.kind = kind,
               .query = query,

@@ -84,15 +84,19 @@ class BesaGolden : public testing::TestWithParam<Run> {
       EXPECT_EQ(MaxDifference(Inverse(orders[linear]), Golden().at(std::string(LinearName(linear)) + ".rank")), 0.0);
     }
 
-    BlockTrainer trainer(block, dense, orders, GetParam().options, GetParam().d_coef);
+    BlockTrainer trainer(block, dense, orders, dense.WithOwnLinears(), GetParam().options, GetParam().d_coef);
     Outcome outcome;
-    StepResult first;
-    const at::Tensor gradient = trainer.Gradient(x.narrow(0, 0, 1), reference.narrow(0, 0, 1), first);
+    at::Tensor loss;
+    Allocation::Rates rates;
+    const at::Tensor gradient = trainer.Gradient(x.narrow(0, 0, 1), reference.narrow(0, 0, 1), loss, rates).clone();
     for (Linear linear : kAllLinears) outcome.gradient.push_back(trainer.allocation().GroupsOf(linear, gradient));
     for (int step = 0; step < kSteps; ++step) {
-      const StepResult result = trainer.Step(x.narrow(0, step % kSamples, 1), reference.narrow(0, step % kSamples, 1));
-      outcome.log.push_back({result.loss.item<double>(), result.sparsity.item<double>(), result.d.item<double>()});
-      EXPECT_TRUE(result.finite.all().item<bool>());
+      const at::Tensor record =
+          trainer.Step(x.narrow(0, step % kSamples, 1), reference.narrow(0, step % kSamples, 1)).cpu();
+      const double* values = record.data_ptr<double>();
+      outcome.log.push_back({values[StepRecord::kLoss], values[StepRecord::kSparsity], values[StepRecord::kD]});
+      for (Linear linear : kAllLinears)
+        EXPECT_EQ(values[int{StepRecord::kFinite} + int{linear}], 1.0) << LinearName(linear);
     }
     outcome.rates = trainer.allocation().FinalRates();
     const at::Tensor pruned = trainer.allocation().Forward().pruned.cpu();

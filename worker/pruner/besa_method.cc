@@ -23,12 +23,13 @@ class BesaMethod final : public PruningMethod {
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
     const int64_t samples = inputs.x.size(0);
     RETURN_IF_ERROR(statistics_.CheckFinite(inputs.block_index));
-    const std::array<at::Tensor, kLinears> orders = RankLinears(inputs.dense, statistics_, samples);
+    const std::array<at::Tensor, kLinears>& orders = inputs.workspace->orders();
+    RankLinears(inputs.dense, statistics_, samples, orders);
 
     RETURN_IF_ERROR(reporter.Begin("train", TrainingSteps(samples, options_)));
     const AllocationOptions allocation = {
         .sparsity = options_.sparsity, .granularity = options_.granularity, .prior_sigma = options_.prior_sigma};
-    BlockTrainer trainer(inputs.block, inputs.dense, orders, allocation, options_.d_coef);
+    BlockTrainer& trainer = inputs.workspace->Trainer(allocation, options_.d_coef);
     ASSIGN_OR_RETURN(TrainingLog log,
                      TrainAllocation(trainer, inputs.x, inputs.reference, options_, inputs.block_index, reporter));
 

@@ -47,6 +47,8 @@ struct BlockShape {
 
   static BlockShape Of(const storage::ModelConfig& config, int64_t block);
 
+  bool operator==(const BlockShape&) const = default;
+
   bool HasBias(Group group) const;
 
   // Output and input features.

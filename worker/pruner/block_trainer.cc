@@ -13,14 +13,15 @@
 
 namespace besa::pruner {
 BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
-                           const std::array<at::Tensor, kLinears>& orders, const AllocationOptions& options,
-                           double d_coef)
+                           const std::array<at::Tensor, kLinears>& orders, const BlockWeights& masked,
+                           const AllocationOptions& options, double d_coef)
     : block_(block),
       dense_(dense),
       orders_(orders),
       allocation_(block.shape(), options, dense.groups[kQkv].device()),
       optimizer_(allocation_.beta(), d_coef),
-      masked_(dense.WithOwnLinears()) {
+      masked_(masked),
+      graph_([this](const at::Tensor& x, const at::Tensor& reference) { return ComputeStep(x, reference); }) {
   int64_t largest = 0;
   for (const at::Tensor& group : dense.groups) largest = std::max(largest, group.numel());
   gradient_buffer_ = at::empty({largest}, dense.groups[kQkv].options());
@@ -28,40 +29,56 @@ BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
                          dense.groups[kQkv].options().dtype(AccumulatorType(dense.groups[kQkv].scalar_type())));
 }
 
-const BlockWeights& BlockTrainer::Masked(const at::Tensor& pruned) {
+void BlockTrainer::WriteMaskedWeights(const at::Tensor& pruned) {
   for (Linear linear : kAllLinears) {
     WriteMasked(dense_.linear(linear), orders_[linear], allocation_.RowsOf(linear, pruned), masked_.linear(linear));
   }
-  return masked_;
 }
 
-at::Tensor BlockTrainer::Gradient(const at::Tensor& x, const at::Tensor& reference, StepResult& result) {
-  const Allocation::Rates rates = allocation_.Forward();
-  const BlockWeights& masked = Masked(rates.pruned);
+int64_t BlockTrainer::bytes() const {
+  return static_cast<int64_t>(gradient_buffer_.nbytes() + histogram_.nbytes() +
+                              (1 + Prodigy::kStatesPerParameter) * allocation_.beta().nbytes());
+}
+
+void BlockTrainer::Restart() {
+  allocation_.beta().zero_();
+  optimizer_.Restart();
+}
+
+at::Tensor BlockTrainer::Gradient(const at::Tensor& x, const at::Tensor& reference, at::Tensor& loss,
+                                  Allocation::Rates& rates) {
+  rates = allocation_.Forward();
+  WriteMaskedWeights(rates.pruned);
   BlockState state;
-  const at::Tensor y = block_.Forward(x, masked, &state);
-  const LossAndGradient loss = ReconstructionLoss(y, reference);
-  block_.Backward(loss.gradient, masked, state, gradient_buffer_, [&](Group group, const at::Tensor& gradient) {
+  const at::Tensor y = block_.Forward(x, masked_, &state);
+  const LossAndGradient result = ReconstructionLoss(y, reference);
+  block_.Backward(result.gradient, masked_, state, gradient_buffer_, [&](Group group, const at::Tensor& gradient) {
     for (Linear linear : kAllLinears) {
       if (GroupOf(linear) != group) continue;
       BucketHistogram(dense_.linear(linear), LinearOfGroup(dense_.shape, linear, gradient), orders_[linear],
                       allocation_.RowsOf(linear, histogram_));
     }
   });
-  result.loss = loss.loss;
-  result.sparsity = rates.sparsity;
-  result.d = optimizer_.d();
+  loss = result.loss;
   return allocation_.Backward(rates, histogram_);
 }
 
-StepResult BlockTrainer::Step(const at::Tensor& x, const at::Tensor& reference) {
-  StepResult result;
-  const at::Tensor gradient = Gradient(x, reference, result);
+at::Tensor BlockTrainer::Step(const at::Tensor& x, const at::Tensor& reference) { return graph_.Run(x, reference); }
+
+at::Tensor BlockTrainer::ComputeStep(const at::Tensor& x, const at::Tensor& reference) {
+  at::Tensor loss;
+  Allocation::Rates rates;
+  const at::Tensor gradient = Gradient(x, reference, loss, rates);
   std::vector<at::Tensor> finite;
   for (Linear linear : kAllLinears) finite.push_back(allocation_.GroupsOf(linear, gradient).isfinite().all());
-  result.finite = at::stack(finite);
-  optimizer_.Step(gradient, result.finite.all());
-  return result;
+  const at::Tensor all_finite = at::stack(finite);
+  const at::Tensor record = at::empty({StepRecord::kSize}, allocation_.beta().options());
+  record.select(0, StepRecord::kLoss).copy_(loss);
+  record.select(0, StepRecord::kSparsity).copy_(rates.sparsity);
+  record.select(0, StepRecord::kD).copy_(optimizer_.d());
+  record.narrow(0, StepRecord::kFinite, kLinears).copy_(all_finite);
+  optimizer_.Step(gradient, all_finite.all());
+  return record;
 }
 
 }  // namespace besa::pruner

@@ -10,38 +10,45 @@
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
 #include "worker/pruner/prodigy.h"
+#include "worker/pruner/step_graph.h"
 
 namespace besa::pruner {
 
-// What one step did. Scalars on the device, so that steps can be queued without waiting for each other.
-struct StepResult {
-  at::Tensor loss;
-  at::Tensor sparsity;
-  // Prodigy's d before the step.
-  at::Tensor d;
-  // By linear, [7] bool: whether its gradient is all finite. The step was skipped unless all are.
-  at::Tensor finite;
+// What one step did: a float64 vector on the device, so that steps can be queued without waiting for each other.
+struct StepRecord {
+  // Prodigy's d is the one before the step. From kFinite on, by linear: 1 if its gradient is all finite, else 0. The
+  // step was skipped unless all are.
+  enum Field : int { kLoss, kSparsity, kD, kFinite };
+  static constexpr int64_t kSize = kFinite + kLinears;
 };
 
 class BlockTrainer {
  public:
-  // `block`, `dense` and `orders` (of RankLinears) must outlive it. Allocates the masked weights and one gradient
-  // buffer.
+  // `block`, `dense` and `orders` (of RankLinears) must outlive it; their contents may change between trainings. Masked
+  // weights are written to `masked` (BlockWeights::WithOwnLinears of `dense`). Allocates one gradient buffer.
   BlockTrainer(const LlamaBlock& block, const BlockWeights& dense, const std::array<at::Tensor, kLinears>& orders,
-               const AllocationOptions& options, double d_coef);
+               const BlockWeights& masked, const AllocationOptions& options, double d_coef);
 
-  // One step on x and reference [batch, length, hidden].
-  StepResult Step(const at::Tensor& x, const at::Tensor& reference);
+  // Begins another training: logits and optimiser are as new, all buffers stay where they are.
+  void Restart();
 
-  // The first half of a step: dL/dbeta at the current logits, [groups, 101].
-  at::Tensor Gradient(const at::Tensor& x, const at::Tensor& reference, StepResult& result);
+  // One step on x and reference [batch, length, hidden]. Returns its StepRecord, [StepRecord::kSize]: on CUDA valid
+  // until the next step.
+  at::Tensor Step(const at::Tensor& x, const at::Tensor& reference);
+
+  // The first half of a step: dL/dbeta at the current logits, [groups, 101], and the loss.
+  at::Tensor Gradient(const at::Tensor& x, const at::Tensor& reference, at::Tensor& loss, Allocation::Rates& rates);
+
+  // Bytes of its own buffers.
+  int64_t bytes() const;
 
   const Allocation& allocation() const { return allocation_; }
 
-  // Overwrites the masked weights: the pruned block for these counts, [rows of the block] int32 on the device.
-  const BlockWeights& Masked(const at::Tensor& pruned);
-
  private:
+  // The pruned block for these counts, [rows of the block] int32 on the device.
+  void WriteMaskedWeights(const at::Tensor& pruned);
+  at::Tensor ComputeStep(const at::Tensor& x, const at::Tensor& reference);
+
   const LlamaBlock& block_;
   const BlockWeights& dense_;
   const std::array<at::Tensor, kLinears>& orders_;
@@ -51,6 +58,7 @@ class BlockTrainer {
   at::Tensor gradient_buffer_;
   // [rows of the block, 101].
   at::Tensor histogram_;
+  StepGraph graph_;
 };
 
 }  // namespace besa::pruner

@@ -13,6 +13,17 @@ BlockWeights BlockWeights::AllocateLinears(const BlockShape& shape, const at::Te
   return weights;
 }
 
+BlockWeights BlockWeights::Allocate(const BlockShape& shape, const at::TensorOptions& options) {
+  BlockWeights weights = AllocateLinears(shape, options);
+  weights.input_norm = at::empty({shape.hidden}, options);
+  weights.post_attention_norm = at::empty({shape.hidden}, options);
+  for (int group = 0; group < kGroups; ++group) {
+    if (shape.HasBias(Group(group))) weights.biases[group] = at::empty({shape.GroupRows(Group(group))}, options);
+  }
+  if (shape.qk_norm) weights.qk_norm = at::empty({shape.heads + shape.kv_heads, shape.head_dim}, options);
+  return weights;
+}
+
 BlockWeights BlockWeights::WithOwnLinears() const {
   BlockWeights weights = *this;
   for (at::Tensor& group : weights.groups) group = at::empty_like(group);

@@ -21,7 +21,8 @@ struct BlockWeights {
   // [group rows], undefined for a group without.
   std::array<at::Tensor, kGroups> biases;
 
-  // Uninitialised linears; everything else is left undefined.
+  // Everything that the shape has, uninitialised; and the linears alone, everything else undefined.
+  static BlockWeights Allocate(const BlockShape& shape, const at::TensorOptions& options);
   static BlockWeights AllocateLinears(const BlockShape& shape, const at::TensorOptions& options);
 
   // A block with linears of its own, uninitialised, that shares everything else (what is never pruned) with this one.

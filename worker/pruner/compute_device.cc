@@ -138,6 +138,8 @@ void ComputeDevice::Use() const {
   if (!device_.is_cuda()) return;
   c10::cuda::set_device(device_.index());
   at::Context& context = at::globalContext();
+  // Statistics of the allocator can be asked for only then.
+  context.lazyInitDevice(at::kCUDA);
   context.setDeterministicAlgorithms(/*b=*/true, /*warn_only=*/false);
   context.setDeterministicFillUninitializedMemory(false);
   context.setAllowTF32CuBLAS(false);
@@ -150,12 +152,18 @@ int64_t ComputeDevice::AvailableMemory(int64_t held) const {
     size_t free_bytes = 0;
     size_t total_bytes = 0;
     C10_CUDA_CHECK(cudaMemGetInfo(&free_bytes, &total_bytes));
-    free = static_cast<int64_t>(free_bytes);
+    const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device_.index());
+    free = static_cast<int64_t>(free_bytes) + stats.reserved_bytes[0].current;
   } else {
-    free = FreePhysicalMemory();
+    free = FreePhysicalMemory() + held;
   }
-  free += held;
   return memory_limit_ > 0 ? std::min(free, memory_limit_) : free;
+}
+
+int64_t ComputeDevice::PeakMemory() const {
+  if (!device_.is_cuda()) return 0;
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device_.index());
+  return stats.reserved_bytes[0].peak;
 }
 
 void ComputeDevice::Synchronize() const {

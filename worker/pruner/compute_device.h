@@ -28,8 +28,12 @@ class ComputeDevice {
   // some of that per thread, so every operation begins with it.
   void Use() const;
 
-  // Bytes that may still be taken, within the limit. `held`: bytes that the caller itself holds and counts as its own.
+  // Bytes that may be taken, within the limit, if the caller lets go of all that it holds: on a CPU `held` bytes, on
+  // CUDA whatever LibTorch's allocator has.
   int64_t AvailableMemory(int64_t held) const;
+
+  // The most bytes of device memory taken at once so far, caches of the allocator included; 0 on a CPU.
+  int64_t PeakMemory() const;
 
   // Waits until everything queued is done.
   void Synchronize() const;

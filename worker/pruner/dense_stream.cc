@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/errors.h"
+#include "worker/pruner/finite_watch.h"
 #include "worker/pruner/load_weights.h"
 #include "worker/pruner/tensor_kernels.h"
 
@@ -77,16 +78,31 @@ absl::Status CheckActivations(int64_t block_index, const BlockState& state, cons
 
 absl::Status WalkBlock(int64_t block_index, const LlamaBlock& block, const BlockWeights& weights, const at::Tensor& x,
                        const std::function<absl::Status(int64_t)>& step) {
-  return ForEachBatch(x.size(0), WalkBatch(x.size(1), x.device()), [&](int64_t first, int64_t count) -> absl::Status {
-    const at::Tensor input = x.narrow(0, first, count);
-    const at::Tensor y = block.Forward(input, weights, nullptr);
-    if (CountNonFinite(y) > 0) {
+  FiniteWatch watch(x.device());
+  // The batch whose output is not yet known to be good: its input is still there.
+  struct {
+    int64_t first = 0;
+    at::Tensor y;
+  } pending;
+  const auto settle = [&]() -> absl::Status {
+    if (!pending.y.defined()) return absl::OkStatus();
+    const at::Tensor input = x.narrow(0, pending.first, pending.y.size(0));
+    if (!watch.NextIsFinite()) {
       BlockState state;
       return CheckActivations(block_index, state, block.Forward(input, weights, &state));
     }
-    input.copy_(y);
-    return step(first + count);
-  });
+    input.copy_(pending.y);
+    return step(pending.first + input.size(0));
+  };
+  RETURN_IF_ERROR(
+      ForEachBatch(x.size(0), WalkBatch(x.size(1), x.device()), [&](int64_t first, int64_t count) -> absl::Status {
+        const at::Tensor y = block.Forward(x.narrow(0, first, count), weights, nullptr);
+        watch.Queue(y);
+        RETURN_IF_ERROR(settle());
+        pending = {first, y};
+        return absl::OkStatus();
+      }));
+  return settle();
 }
 
 }  // namespace besa::pruner

@@ -14,6 +14,7 @@
 #include "worker/pruner/check_options.h"
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/errors.h"
+#include "worker/pruner/matrix_product_rate.h"
 #include "worker/pruner/memory_plan.h"
 #include "worker/pruner/perplexity.h"
 #include "worker/pruner/prune_block.h"
@@ -93,6 +94,15 @@ class TorchEngine final : public Engine {
     return PlanComparison(config, EvaluationGroup(length), length, Plan(compute)).Total();
   }
 
+  int64_t PeakMemory() const override { return device_.PeakMemory(); }
+
+  absl::StatusOr<double> MatrixProductRate() override {
+    return CatchExceptions([&]() -> absl::StatusOr<double> {
+      device_.Use();
+      return MeasureMatrixProducts(device_, clock_);
+    });
+  }
+
   absl::StatusOr<BlockPruning> Prune(const PruneRequest& request, const Observer& observer) override {
     RETURN_IF_ERROR(CheckRequest(request));
     return CatchExceptions([&]() -> absl::StatusOr<BlockPruning> {
@@ -104,7 +114,7 @@ class TorchEngine final : public Engine {
                                   PlanPruning(*request.config, request.calibration->windows,
                                               request.calibration->length, options, Plan(request.compute))));
       StageReporter reporter(observer, clock_);
-      return PruneBlock(request, device_, streams_, reporter);
+      return PruneBlock(request, device_, streams_, workspace_, reporter);
     });
   }
 
@@ -165,22 +175,28 @@ class TorchEngine final : public Engine {
             .compute = device_.TypeFor(compute) == at::kBFloat16 ? ComputeType::kBFloat16 : ComputeType::kFloat32};
   }
 
-  // The activations that are held count as free: PlanPruning has them among its parts.
+  int64_t held() const { return streams_.bytes() + workspace_.bytes(); }
+
+  // What is held counts as free: PlanPruning has it among its parts.
   absl::Status CheckMemory(const std::string& what, const MemoryPlan& plan) const {
-    const int64_t available = device_.AvailableMemory(streams_.bytes());
+    const int64_t available = device_.AvailableMemory(held());
     if (plan.Total() <= available) return absl::OkStatus();
     return NotEnoughMemory(what, plan.Describe(), plan.Total(), available);
   }
 
   absl::Status CheckEvaluation(const std::string& what, const MemoryPlan& plan) {
-    // Activations kept for pruning can be made again: they give way.
-    if (plan.Total() + streams_.bytes() > device_.AvailableMemory(streams_.bytes())) streams_ = {};
+    // What is kept for pruning can be made again: it gives way.
+    if (plan.Total() + held() > device_.AvailableMemory(held())) {
+      streams_ = {};
+      workspace_.Clear();
+    }
     return CheckMemory(what, plan);
   }
 
   ComputeDevice device_;
   const Clock& clock_;
   HeldStreams streams_;
+  BlockWorkspace workspace_;
 };
 
 }  // namespace

@@ -32,6 +32,13 @@ at::Tensor Importance(const at::Tensor& weight, const at::Tensor& sums, int64_t 
   return weight.to(sums.scalar_type()).abs().mul_(sums.div(samples).sqrt_());
 }
 
+void RankLinears(const BlockWeights& weights, const InputStatistics& statistics, int64_t samples,
+                 const std::array<at::Tensor, kLinears>& orders) {
+  for (Linear linear : kAllLinears) {
+    RankRows(weights.linear(linear), statistics.sums(GroupOf(linear)), samples, orders[linear]);
+  }
+}
+
 std::array<at::Tensor, kLinears> RankLinears(const BlockWeights& weights, const InputStatistics& statistics,
                                              int64_t samples) {
   std::array<at::Tensor, kLinears> orders;

@@ -32,7 +32,9 @@ class InputStatistics {
 // |W| * sqrt(sums / samples) [rows, cols], in the type of `sums` [cols].
 at::Tensor Importance(const at::Tensor& weight, const at::Tensor& sums, int64_t samples);
 
-// The columns of every row of every linear by ascending importance: see RankRows.
+// The columns of every row of every linear by ascending importance, into `orders` or new tensors: see RankRows.
+void RankLinears(const BlockWeights& weights, const InputStatistics& statistics, int64_t samples,
+                 const std::array<at::Tensor, kLinears>& orders);
 std::array<at::Tensor, kLinears> RankLinears(const BlockWeights& weights, const InputStatistics& statistics,
                                              int64_t samples);
 

@@ -135,16 +135,18 @@ TEST_P(FastPath, GradientIsAutogradsInFloat64) {
     ranks[linear] = TwinRank(weights.linear(linear), statistics.sums(GroupOf(linear)), 3);
   }
 
-  BlockTrainer trainer(block, weights, orders, options, 5.0);
+  BlockTrainer trainer(block, weights, orders, weights.WithOwnLinears(), options, 5.0);
   AutogradTwin twin(weights, ranks, options, 5.0);
   for (int step = 0; step < 3; ++step) {
-    StepResult result;
-    const at::Tensor gradient = trainer.Gradient(x, reference, result);
-    trainer.Step(x, reference);
+    at::Tensor loss;
+    Allocation::Rates rates;
+    const at::Tensor gradient = trainer.Gradient(x, reference, loss, rates).clone();
+    const at::Tensor record = trainer.Step(x, reference);
     const AutogradTwin::Step expected = twin.Train(x, reference);
-    EXPECT_NEAR(result.loss.item<double>(), expected.loss, 1e-12);
-    EXPECT_NEAR(result.sparsity.item<double>(), expected.sparsity, 1e-12);
-    EXPECT_NEAR(result.d.item<double>(), expected.d, 1e-12);
+    EXPECT_EQ(record[StepRecord::kLoss].item<double>(), loss.item<double>());
+    EXPECT_NEAR(record[StepRecord::kLoss].item<double>(), expected.loss, 1e-12);
+    EXPECT_NEAR(record[StepRecord::kSparsity].item<double>(), expected.sparsity, 1e-12);
+    EXPECT_NEAR(record[StepRecord::kD].item<double>(), expected.d, 1e-12);
     double worst = 0.0;
     for (Linear linear : kAllLinears) {
       worst = std::max(

@@ -1,6 +1,5 @@
 #include "worker/pruner/load_weights.h"
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
@@ -15,9 +14,6 @@
 
 namespace besa::pruner {
 namespace {
-
-constexpr absl::string_view kInputNorm = "input_layernorm.weight";
-constexpr absl::string_view kPostAttentionNorm = "post_attention_layernorm.weight";
 
 absl::StatusOr<at::ScalarType> FloatingType(const storage::HostTensor& tensor) {
   switch (tensor.dtype) {
@@ -35,34 +31,87 @@ absl::StatusOr<at::ScalarType> FloatingType(const storage::HostTensor& tensor) {
   }
 }
 
-// Gives a block's weights one after the other: their name within the block, a message's name for them, their shape.
-using Consume =
-    std::function<absl::StatusOr<at::Tensor>(const std::string& name, absl::string_view where, at::IntArrayRef shape)>;
-
-absl::StatusOr<BlockWeights> Assemble(const BlockShape& shape, const at::TensorOptions& options,
-                                      const Consume& consume) {
-  BlockWeights weights = BlockWeights::AllocateLinears(shape, options);
-  ASSIGN_OR_RETURN(weights.input_norm, consume(std::string(kInputNorm), "input_layernorm", {shape.hidden}));
-  ASSIGN_OR_RETURN(weights.post_attention_norm,
-                   consume(std::string(kPostAttentionNorm), "post_attention_layernorm", {shape.hidden}));
-  for (Linear linear : kAllLinears) {
-    ASSIGN_OR_RETURN(const at::Tensor weight, consume(absl::StrCat(LinearName(linear), ".weight"), LinearName(linear),
-                                                      {shape.Rows(linear), shape.Cols(linear)}));
-    weights.linear(linear).copy_(weight);
-    const Group group = GroupOf(linear);
-    if (!shape.HasBias(group)) continue;
-    ASSIGN_OR_RETURN(const at::Tensor bias,
-                     consume(absl::StrCat(LinearName(linear), ".bias"), LinearName(linear), {shape.Rows(linear)}));
-    if (!weights.biases[group].defined()) weights.biases[group] = at::empty({shape.GroupRows(group)}, options);
-    LinearOfGroup(shape, linear, weights.biases[group]).copy_(bias);
+// A view of the bytes, only to be read from.
+absl::StatusOr<at::Tensor> View(const storage::HostTensor& tensor, at::IntArrayRef shape) {
+  if (at::IntArrayRef(tensor.shape) != shape) {
+    return absl::InvalidArgumentError(absl::StrCat(tensor.name, ": shape [", absl::StrJoin(tensor.shape, ", "),
+                                                   "]; the config implies [",
+                                                   absl::StrJoin(shape.begin(), shape.end(), ", "), "]"));
   }
-  if (shape.qk_norm) {
-    ASSIGN_OR_RETURN(const at::Tensor q, consume("self_attn.q_norm.weight", "self_attn.q_norm", {shape.head_dim}));
-    ASSIGN_OR_RETURN(const at::Tensor k, consume("self_attn.k_norm.weight", "self_attn.k_norm", {shape.head_dim}));
-    weights.qk_norm = at::cat({q.expand({shape.heads, -1}), k.expand({shape.kv_heads, -1})});
-  }
-  return weights;
+  ASSIGN_OR_RETURN(const at::ScalarType type, FloatingType(tensor));
+  return at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), shape, at::TensorOptions().dtype(type));
 }
+
+absl::Status CheckCount(int64_t bad, int64_t block, absl::string_view where) {
+  if (bad == 0) return absl::OkStatus();
+  return BadNumbers(block, where, absl::StrCat(bad, bad == 1 ? " weight is" : " weights are", " NaN or infinite"));
+}
+
+// Copies a block's weights to where they belong, and counts bad numbers on the way: the device is asked once, at the
+// end.
+class Assembly {
+ public:
+  // Gives a weight by its name within the block; valid until asked for the next.
+  using Give = std::function<absl::StatusOr<const storage::HostTensor*>(const std::string& name)>;
+
+  Assembly(int64_t block, BlockWeights& weights, const Give& give)
+      : block_(block),
+        weights_(weights),
+        give_(give),
+        counts_(at::empty({kMost}, weights.input_norm.options().dtype(at::kLong))) {}
+
+  absl::Status Run() {
+    const BlockShape& shape = weights_.shape;
+    RETURN_IF_ERROR(Take("input_layernorm.weight", "input_layernorm", weights_.input_norm));
+    RETURN_IF_ERROR(Take("post_attention_layernorm.weight", "post_attention_layernorm", weights_.post_attention_norm));
+    for (Linear linear : kAllLinears) {
+      const std::string name = LinearName(linear);
+      RETURN_IF_ERROR(Take(name + ".weight", LinearName(linear), weights_.linear(linear)));
+      const Group group = GroupOf(linear);
+      if (!shape.HasBias(group)) continue;
+      RETURN_IF_ERROR(Take(name + ".bias", LinearName(linear), LinearOfGroup(shape, linear, weights_.biases[group])));
+    }
+    if (shape.qk_norm) {
+      // One for all heads, kept once a head.
+      const at::Tensor q = weights_.qk_norm.narrow(0, 0, shape.heads);
+      const at::Tensor k = weights_.qk_norm.narrow(0, shape.heads, shape.kv_heads);
+      RETURN_IF_ERROR(Take("self_attn.q_norm.weight", "self_attn.q_norm", q.select(0, 0)));
+      RETURN_IF_ERROR(Take("self_attn.k_norm.weight", "self_attn.k_norm", k.select(0, 0)));
+      q.copy_(q.select(0, 0).clone().expand_as(q));
+      k.copy_(k.select(0, 0).clone().expand_as(k));
+    }
+    return Check();
+  }
+
+ private:
+  // Seven linears with biases and four norms.
+  static constexpr int64_t kMost = 18;
+
+  absl::Status Take(const std::string& name, const char* where, const at::Tensor& to) {
+    ASSIGN_OR_RETURN(const storage::HostTensor* const tensor, give_(name));
+    ASSIGN_OR_RETURN(const at::Tensor host, View(*tensor, to.sizes()));
+    // What has to be converted is converted on the device.
+    to.copy_(host.scalar_type() == to.scalar_type() ? host : host.to(to.device()));
+    CountNonFinite(to, counts_.select(0, static_cast<int64_t>(where_.size())));
+    where_.emplace_back(where);
+    return absl::OkStatus();
+  }
+
+  absl::Status Check() const {
+    const at::Tensor counts = counts_.cpu();
+    for (size_t i = 0; i < where_.size(); ++i) {
+      RETURN_IF_ERROR(CheckCount(counts.data_ptr<int64_t>()[i], block_, where_[i]));
+    }
+    return absl::OkStatus();
+  }
+
+  int64_t block_;
+  BlockWeights& weights_;
+  const Give& give_;
+  // Bad numbers of each weight taken, in this order.
+  at::Tensor counts_;
+  std::vector<const char*> where_;
+};
 
 }  // namespace
 
@@ -73,19 +122,10 @@ absl::StatusOr<at::Tensor> AsTensor(storage::HostTensor& tensor) {
 
 absl::StatusOr<at::Tensor> Upload(const storage::HostTensor& tensor, at::IntArrayRef shape, int64_t block,
                                   absl::string_view where, const at::TensorOptions& options) {
-  if (at::IntArrayRef(tensor.shape) != shape) {
-    return absl::InvalidArgumentError(absl::StrCat(tensor.name, ": shape [", absl::StrJoin(tensor.shape, ", "),
-                                                   "]; the config implies [",
-                                                   absl::StrJoin(shape.begin(), shape.end(), ", "), "]"));
-  }
-  ASSIGN_OR_RETURN(const at::ScalarType type, FloatingType(tensor));
-  // Only read from, and copied before the bytes go.
-  void* bytes = const_cast<std::byte*>(tensor.bytes.data());
-  const at::Tensor host = at::from_blob(bytes, shape, at::TensorOptions().dtype(type));
+  ASSIGN_OR_RETURN(const at::Tensor host, View(tensor, shape));
+  // Copied before the bytes go.
   at::Tensor uploaded = host.to(options, /*non_blocking=*/false, /*copy=*/true);
-  if (const int64_t bad = CountNonFinite(uploaded); bad > 0) {
-    return BadNumbers(block, where, absl::StrCat(bad, bad == 1 ? " weight is" : " weights are", " NaN or infinite"));
-  }
+  RETURN_IF_ERROR(CheckCount(CountNonFinite(uploaded), block, where));
   return uploaded;
 }
 
@@ -100,29 +140,25 @@ absl::StatusOr<at::Tensor> LoadEmbedding(const storage::ModelConfig& config, con
   return LoadTensor(source, "model.embed_tokens.weight", {config.vocab_size, config.hidden_size}, options);
 }
 
-absl::StatusOr<BlockWeights> UploadBlock(const BlockTensors& tensors, const BlockShape& shape, int64_t block,
-                                         const at::TensorOptions& options) {
-  return Assemble(
-      shape, options,
-      [&](const std::string& name, absl::string_view where, at::IntArrayRef expected) -> absl::StatusOr<at::Tensor> {
-        const auto found = tensors.find(name);
-        if (found == tensors.end()) {
-          return absl::InvalidArgumentError(
-              absl::StrCat(storage::BlockPrefix(block), name, ": is not among the block's tensors"));
-        }
-        return Upload(*found->second, expected, block, where, options);
-      });
+absl::Status UploadBlock(const BlockTensors& tensors, int64_t block, BlockWeights& weights) {
+  const Assembly::Give give = [&](const std::string& name) -> absl::StatusOr<const storage::HostTensor*> {
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(storage::BlockPrefix(block), name, ": is not among the block's tensors"));
+    }
+    return found->second;
+  };
+  return Assembly(block, weights, give).Run();
 }
 
-absl::StatusOr<BlockWeights> LoadBlock(const storage::TensorSource& source, const BlockShape& shape, int64_t block,
-                                       const at::TensorOptions& options) {
-  return Assemble(
-      shape, options,
-      [&](const std::string& name, absl::string_view where, at::IntArrayRef expected) -> absl::StatusOr<at::Tensor> {
-        ASSIGN_OR_RETURN(const storage::HostTensor tensor,
-                         source.Read(absl::StrCat(storage::BlockPrefix(block), name)));
-        return Upload(tensor, expected, block, where, options);
-      });
+absl::Status LoadBlock(const storage::TensorSource& source, int64_t block, BlockWeights& weights) {
+  storage::HostTensor tensor;
+  const Assembly::Give give = [&](const std::string& name) -> absl::StatusOr<const storage::HostTensor*> {
+    ASSIGN_OR_RETURN(tensor, source.Read(absl::StrCat(storage::BlockPrefix(block), name)));
+    return &tensor;
+  };
+  return Assembly(block, weights, give).Run();
 }
 
 }  // namespace besa::pruner

@@ -33,12 +33,11 @@ absl::StatusOr<at::Tensor> LoadEmbedding(const storage::ModelConfig& config, con
 // Tensors of a block by their names within it ("mlp.up_proj.weight").
 using BlockTensors = std::map<std::string, const storage::HostTensor*, std::less<>>;
 
-// The weights of a block. INVALID_ARGUMENT if one is missing.
-absl::StatusOr<BlockWeights> UploadBlock(const BlockTensors& tensors, const BlockShape& shape, int64_t block,
-                                         const at::TensorOptions& options);
+// Fills `weights`, which BlockWeights::Allocate has made. INVALID_ARGUMENT if a tensor is missing, has another shape or
+// a dtype that is not floating; OUT_OF_RANGE (see BadNumbers) if any element is NaN or infinite.
+absl::Status UploadBlock(const BlockTensors& tensors, int64_t block, BlockWeights& weights);
 
-// Reads a block's weights and uploads them, holding one of them in host memory at a time.
-absl::StatusOr<BlockWeights> LoadBlock(const storage::TensorSource& source, const BlockShape& shape, int64_t block,
-                                       const at::TensorOptions& options);
+// Reads a block's weights and uploads them, holding one of them in host memory at a time. Errors as UploadBlock.
+absl::Status LoadBlock(const storage::TensorSource& source, int64_t block, BlockWeights& weights);
 
 }  // namespace besa::pruner

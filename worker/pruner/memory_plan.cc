@@ -234,65 +234,71 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   const int64_t walk_tokens = std::min(samples, WalkBatch(length, sizes.device())) * length;
   // Other methods have no steps, and no batch size.
   const bool besa = options.method == Method::kBesa;
-  const int64_t training_step =
-      besa ? std::min(samples, options.batch_size) * length * sizes.Step(options.batch_size) : 0;
+  const int64_t batch_tokens = besa ? std::min(samples, options.batch_size) * length : 0;
+  const int64_t training_step = besa ? batch_tokens * sizes.Step(options.batch_size) : 0;
   const int64_t weights = sizes.shape.TotalWeights();
   const int64_t block_as_read = sizes.HostBytes(weights);
-  const int64_t order = 2 * weights;
   const int64_t rows = sizes.shape.TotalRows();
   const int64_t groups = options.granularity == Granularity::kRow ? rows : kLinears;
-  // float64: logits, the optimiser's state, and at most six temporaries of a step.
-  const int64_t allocation = groups * kernels::kCandidates * 8 * (1 + Prodigy::kStatesPerParameter + 6) +
+  // float64: logits and the optimiser's state; and at most six temporaries of a step.
+  const int64_t allocation = groups * kernels::kCandidates * 8 * (1 + Prodigy::kStatesPerParameter) +
                              rows * kernels::kCandidates * kAccumulatorBytes;
+  const int64_t allocation_step = groups * kernels::kCandidates * 8 * 6;
 
-  // Of the last stream to be started.
-  const MemoryPlan load_embeddings = {
-      .parts = {{"activations", streams - stream},
-                {"embeddings", sizes.Embedding()},
-                {"block as read", block_as_read},
-                {"embeddings as read", sizes.HostBytes(config.vocab_size * sizes.H())}}};
-  const MemoryPlan embed = {.parts = {{"activations", streams},
-                                      {"embeddings", sizes.Embedding()},
-                                      {"block as read", block_as_read},
-                                      {"embedded windows", walk_tokens * sizes.H() * sizes.element()}}};
-  const MemoryPlan walk = {.parts = {{"activations", streams},
-                                     {"weights", sizes.Weights() + sizes.LargestLinear() * sizes.element()},
-                                     {"block as read", block_as_read},
-                                     {"tensor as read", sizes.HostBytes(sizes.LargestLinear())},
-                                     {"forward pass", walk_tokens * sizes.Forward()}}};
-  MemoryPlan statistics = {.parts = {{"activations", stream},
-                                     {"reference", stream},
-                                     {"weights", sizes.Weights()},
-                                     {"block as read", block_as_read},
-                                     {"forward pass", walk_tokens * sizes.ForwardKept()}}};
+  // What BlockWorkspace keeps from block to block: a recorded step keeps what it works in, and its inputs.
+  std::vector<MemoryPlan::Part> kept = {{"weights", sizes.Weights()}};
+  const MemoryPlan::Part pruned_weights = {"pruned weights", sizes.Weights()};
+  if (besa) {
+    kept.push_back(pruned_weights);
+    kept.push_back({"gradient", sizes.LargestGroup() * sizes.element()});
+    kept.push_back({"order of importance", 2 * weights});
+    kept.push_back({"allocation", allocation});
+    if (compute.cuda) {
+      kept.push_back(
+          {"training step", training_step + allocation_step + 2 * batch_tokens * sizes.H() * sizes.element()});
+    }
+  }
+  const auto moment = [&](std::vector<MemoryPlan::Part> parts) {
+    parts.insert(parts.end(), kept.begin(), kept.end());
+    parts.push_back({"block as read", block_as_read});
+    return MemoryPlan{.parts = std::move(parts)};
+  };
+
+  // A batch's output waits for its check while the next one's is computed.
+  const int64_t waiting = walk_tokens * sizes.H() * sizes.element();
+  std::vector<MemoryPlan> moments = {// Of the last stream to be started.
+                                     moment({{"activations", streams - stream},
+                                             {"embeddings", sizes.Embedding()},
+                                             {"embeddings as read", sizes.HostBytes(config.vocab_size * sizes.H())}}),
+                                     moment({{"activations", streams},
+                                             {"embeddings", sizes.Embedding()},
+                                             {"embedded windows", walk_tokens * sizes.H() * sizes.element()}}),
+                                     moment({{"activations", streams},
+                                             {"tensor as read", sizes.HostBytes(sizes.LargestLinear())},
+                                             {"forward pass", walk_tokens * sizes.Forward() + waiting}})};
+  MemoryPlan statistics = moment(
+      {{"activations", stream}, {"reference", stream}, {"forward pass", walk_tokens * sizes.ForwardKept() + waiting}});
   if (options.method == Method::kSparseGpt) {
     statistics.parts.push_back({"Hessians", Hessians(sizes) + AddingToHessians(sizes, walk_tokens)});
   }
+  moments.push_back(statistics);
   const int64_t final_pass = walk_tokens * (sizes.Forward() + 3 * sizes.H() * kAccumulatorBytes);
-  const MemoryPlan train = {.parts = {{"activations", stream},
-                                      {"reference", stream},
-                                      {"weights", sizes.Weights()},
-                                      {"masked weights", sizes.Weights()},
-                                      {"gradient", sizes.LargestGroup() * sizes.element()},
-                                      {"order of importance", order},
-                                      {"allocation", allocation},
-                                      {"block as read", block_as_read},
-                                      {"training step", std::max(training_step, final_pass)}}};
-  MemoryPlan solve = {.parts = {{"activations", stream},
-                                {"reference", stream},
-                                {"weights", sizes.Weights()},
-                                {"block as read", block_as_read}}};
-  for (MemoryPlan::Part& part : Solving(sizes, options.method)) solve.parts.push_back(std::move(part));
-  const int64_t solved = (options.method == Method::kSparseGpt ? kSolvedBytes : 2) * weights;
-  const MemoryPlan write = {.parts = {{"activations", stream},
-                                      {"reference", stream},
-                                      {"weights", sizes.Weights()},
-                                      {"pruned weights", sizes.Weights()},
-                                      {"order of importance", solved},
-                                      {"block as read", block_as_read},
-                                      {"forward pass", final_pass}}};
-  MemoryPlan plan = besa ? Largest({load_embeddings, embed, walk, statistics, train})
-                         : Largest({load_embeddings, embed, walk, statistics, solve, write});
+  std::vector<MemoryPlan::Part> streams_and = {{"activations", stream}, {"reference", stream}};
+  if (besa) {
+    const int64_t step = compute.cuda ? 0 : training_step + allocation_step;
+    streams_and.push_back({"training step and final loss", std::max(step, final_pass)});
+    moments.push_back(moment(streams_and));
+  } else {
+    std::vector<MemoryPlan::Part> solve = streams_and;
+    for (MemoryPlan::Part& part : Solving(sizes, options.method)) solve.push_back(std::move(part));
+    moments.push_back(moment(solve));
+    const int64_t solved = (options.method == Method::kSparseGpt ? kSolvedBytes : 2) * weights;
+    streams_and.push_back(pruned_weights);
+    streams_and.push_back({"order of importance", solved});
+    streams_and.push_back({"final loss", final_pass});
+    moments.push_back(moment(streams_and));
+  }
+  MemoryPlan plan = Largest(moments);
   AddMask(sizes, plan);
   AddOverhead(compute, plan);
   return plan;

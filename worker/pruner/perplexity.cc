@@ -28,8 +28,10 @@ absl::StatusOr<at::Tensor> LoadHead(const storage::ModelConfig& config, const st
 absl::Status WalkModel(const storage::ModelConfig& config, const storage::TensorSource& source, const at::Tensor& x,
                        const std::function<absl::Status(int64_t)>& step) {
   const LlamaBlock block(BlockShape::Of(config, 0), x.size(1), x.options());
+  BlockWeights weights = BlockWeights::Allocate(block.shape(), x.options());
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    ASSIGN_OR_RETURN(const BlockWeights weights, LoadBlock(source, BlockShape::Of(config, i), i, x.options()));
+    weights.shape = BlockShape::Of(config, i);
+    RETURN_IF_ERROR(LoadBlock(source, i, weights));
     RETURN_IF_ERROR(WalkBlock(i, block, weights, x, [&](int64_t done) { return step(i * x.size(0) + done); }));
   }
   return absl::OkStatus();

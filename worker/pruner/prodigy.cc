@@ -32,6 +32,11 @@ Prodigy::Prodigy(const at::Tensor& parameters, double d_coef)
   numerator_ = at::zeros({}, scalar);
 }
 
+void Prodigy::Restart() {
+  for (const at::Tensor& state : {first_moment_, second_moment_, gradient_sum_, numerator_}) state.zero_();
+  d_.fill_(kInitialD);
+}
+
 void Prodigy::Step(const at::Tensor& gradient_or_nan, const at::Tensor& apply) {
   // A step that is not applied runs with gradient 0, decay 1 and step size 0. Scalars stay on the device throughout.
   const double beta3 = std::sqrt(kBeta2);
@@ -58,7 +63,7 @@ void Prodigy::Step(const at::Tensor& gradient_or_nan, const at::Tensor& apply) {
   // d keeps the divisor from being 0 / 0.
   const at::Tensor divisor = at::sqrt_out(gradient, second_moment_).add_(next_d.mul(kEps)).div_(d);
   parameters_.addcdiv_(first_moment_, divisor, -1.0);
-  d_ = next_d;
+  d_.copy_(next_d);
 }
 
 }  // namespace besa::pruner

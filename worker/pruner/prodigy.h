@@ -15,6 +15,9 @@ class Prodigy {
   // Trains `parameters` (contiguous, float64) in place. They must be zero, which is where distances are measured from.
   Prodigy(const at::Tensor& parameters, double d_coef);
 
+  // Begins anew; the parameters must be zero again.
+  void Restart();
+
   // One step. `apply`, a bool scalar on the device: where false, nothing changes at all.
   void Step(const at::Tensor& gradient, const at::Tensor& apply);
 

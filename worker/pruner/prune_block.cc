@@ -1,5 +1,6 @@
 #include "worker/pruner/prune_block.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
 
@@ -13,6 +14,7 @@
 #include "storage/base/status_macros.h"
 #include "worker/pruner/dense_stream.h"
 #include "worker/pruner/errors.h"
+#include "worker/pruner/finite_watch.h"
 #include "worker/pruner/host_mask.h"
 #include "worker/pruner/load_weights.h"
 #include "worker/pruner/pruning_method.h"
@@ -25,17 +27,19 @@ namespace {
 // Everything that the steps below share.
 class BlockJob {
  public:
-  BlockJob(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams, StageReporter& reporter)
+  BlockJob(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams, BlockWorkspace& workspace,
+           StageReporter& reporter)
       : request_(request),
         options_(ResolveOptions(request.options, *request.config, request.calibration->windows)),
         shape_(BlockShape::Of(*request.config, request.block)),
         tensor_options_(device.OptionsFor(request.compute)),
         streams_(streams),
-        reporter_(reporter),
-        block_(shape_, request.calibration->length, tensor_options_) {}
+        workspace_(workspace),
+        reporter_(reporter) {}
 
   absl::StatusOr<BlockPruning> Run() {
     RETURN_IF_ERROR(ReadBlock());
+    workspace_.Prepare(shape_, request_.calibration->length, tensor_options_);
     RETURN_IF_ERROR(Walk());
     RETURN_IF_ERROR(TakeStatistics());
     RETURN_IF_ERROR(Prune());
@@ -45,7 +49,9 @@ class BlockJob {
 
  private:
   int64_t samples() const { return request_.calibration->windows; }
-  StreamWalker Walker() { return {request_, tensor_options_, block_, reporter_}; }
+  const LlamaBlock& block() const { return workspace_.block(); }
+  const BlockWeights& dense() const { return workspace_.dense(); }
+  StreamWalker Walker() { return {request_, tensor_options_, block(), workspace_.dense(), reporter_}; }
   int64_t walk_batch() const { return WalkBatch(request_.calibration->length, tensor_options_.device()); }
 
   absl::Status ReadBlock();
@@ -54,19 +60,18 @@ class BlockJob {
   absl::Status TakeStatistics();
   absl::Status Prune();
   absl::Status Write();
-  absl::Status WriteLinear(Linear linear, const at::Tensor& on_device);
-  absl::StatusOr<double> FinalLoss(const BlockWeights& pruned);
+  absl::Status WriteLinear(Linear linear);
+  absl::StatusOr<double> FinalLoss();
 
   const PruneRequest& request_;
   const BesaOptions options_;
   const BlockShape shape_;
   const at::TensorOptions tensor_options_;
   HeldStreams& streams_;
+  BlockWorkspace& workspace_;
   StageReporter& reporter_;
-  LlamaBlock block_;
 
   BlockPruning result_;
-  BlockWeights dense_;
   // What enters the block, and what its output is compared with, [samples, length, hidden].
   at::Tensor x_;
   at::Tensor reference_;
@@ -108,8 +113,9 @@ absl::Status BlockJob::UploadDense() {
     absl::string_view name = tensor.name;
     if (absl::ConsumePrefix(&name, prefix)) by_name[std::string(name)] = &tensor;
   }
-  ASSIGN_OR_RETURN(dense_, UploadBlock(by_name, shape_, request_.block, tensor_options_));
-  return absl::OkStatus();
+  // A walk may have left another block there.
+  workspace_.dense().shape = shape_;
+  return UploadBlock(by_name, request_.block, workspace_.dense());
 }
 
 absl::Status BlockJob::TakeStatistics() {
@@ -120,22 +126,40 @@ absl::Status BlockJob::TakeStatistics() {
   const int64_t before = step_dense ? samples() : 0;
   RETURN_IF_ERROR(reporter_.Begin("statistics", before + samples()));
   RETURN_IF_ERROR(UploadDense());
-  if (step_dense) RETURN_IF_ERROR(Walker().StepDense(dense_, streams_.dense));
+  if (step_dense) RETURN_IF_ERROR(Walker().StepDense(streams_.dense));
   reference_ = own_pass ? streams_.dense.activations : at::empty_like(x_);
   method_ = MakeMethod(options_, shape_, tensor_options_);
-  return ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
+  FiniteWatch watch(tensor_options_.device());
+  // The batch whose output is not yet known to be good begins here.
+  int64_t pending = 0;
+  const auto settle = [&](int64_t end) -> absl::Status {
+    if (end == pending) return absl::OkStatus();
+    if (!watch.NextIsFinite()) {
+      BlockState state;
+      const at::Tensor y = block().Forward(x_.narrow(0, pending, end - pending), dense(), &state);
+      return CheckActivations(request_.block, state, y);
+    }
+    pending = end;
+    return reporter_.Step(before + end);
+  };
+  RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
     BlockState state;
-    const at::Tensor y = block_.Forward(x_.narrow(0, first, count), dense_, &state);
-    if (CountNonFinite(y) > 0) return CheckActivations(request_.block, state, y);
+    const at::Tensor y = block().Forward(x_.narrow(0, first, count), dense(), &state);
+    watch.Queue(y);
     method_->Observe(state);
     if (!own_pass) reference_.narrow(0, first, count).copy_(y);
-    return reporter_.Step(before + first + count);
-  });
+    return settle(first);
+  }));
+  return settle(samples());
 }
 
 absl::Status BlockJob::Prune() {
-  const BlockInputs inputs = {
-      .block = block_, .block_index = request_.block, .dense = dense_, .x = x_, .reference = reference_};
+  const BlockInputs inputs = {.block = block(),
+                              .block_index = request_.block,
+                              .dense = dense(),
+                              .x = x_,
+                              .reference = reference_,
+                              .workspace = &workspace_};
   ASSIGN_OR_RETURN(pruned_, method_->Prune(inputs, reporter_));
   method_.reset();
   result_.loss = std::move(pruned_.loss);
@@ -146,10 +170,13 @@ absl::Status BlockJob::Prune() {
 }
 
 absl::Status BlockJob::Write() {
-  RETURN_IF_ERROR(reporter_.Begin("write", samples()));
-  const BlockWeights pruned = dense_.WithOwnLinears();
-  for (Linear linear : kAllLinears) RETURN_IF_ERROR(WriteLinear(linear, pruned.linear(linear)));
-  ASSIGN_OR_RETURN(result_.final_loss, FinalLoss(pruned));
+  RETURN_IF_ERROR(reporter_.Begin("write", kLinears + 1));
+  for (Linear linear : kAllLinears) {
+    RETURN_IF_ERROR(WriteLinear(linear));
+    RETURN_IF_ERROR(reporter_.Step(linear + 1));
+  }
+  ASSIGN_OR_RETURN(result_.final_loss, FinalLoss());
+  workspace_.Trim();
   // The dense block's output on the dense model's activations is the next block's input. The pruned stream stays in
   // front of the block: it goes on from what will have been committed.
   if (!TakesPrunedStream(options_)) {
@@ -158,29 +185,30 @@ absl::Status BlockJob::Write() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<double> BlockJob::FinalLoss(const BlockWeights& pruned) {
+absl::StatusOr<double> BlockJob::FinalLoss() {
   LossSum loss;
-  RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
-    const at::Tensor y = block_.Forward(x_.narrow(0, first, count), pruned, nullptr);
+  const int64_t measured = FinalLossSamples(samples(), request_.calibration->length);
+  RETURN_IF_ERROR(ForEachBatch(measured, walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
+    const at::Tensor y = block().Forward(x_.narrow(0, first, count), workspace_.pruned(), nullptr);
     if (CountNonFinite(y) > 0) {
       return BadNumbers(request_.block, GroupName(kMlpOut), "the pruned block's output is NaN or infinite");
     }
     loss.Add(y, reference_.narrow(0, first, count));
-    return reporter_.Step(first + count);
+    return absl::OkStatus();
   }));
   return loss.Loss();
 }
 
-// Into the checkpoint's bytes, and for the final loss into `on_device`.
-absl::Status BlockJob::WriteLinear(Linear linear, const at::Tensor& on_device) {
+// Into the checkpoint's bytes, and for the final loss into the workspace.
+absl::Status BlockJob::WriteLinear(Linear linear) {
   LinearPruning& pruning = pruned_.linears[linear];
   const std::string name = absl::StrCat(storage::BlockPrefix(request_.block), LinearName(linear), ".weight");
   storage::HostTensor& tensor =
       *std::find_if(result_.tensors.begin(), result_.tensors.end(), [&](const auto& t) { return t.name == name; });
+  ASSIGN_OR_RETURN(const at::Tensor host, AsTensor(tensor));
 
-  at::Tensor values = dense_.linear(linear);
+  at::Tensor values = dense().linear(linear);
   if (pruning.weight.defined()) {
-    ASSIGN_OR_RETURN(const at::Tensor host, AsTensor(tensor));
     host.copy_(pruning.weight);
     // As rounded to the checkpoint's dtype.
     values = host.to(tensor_options_);
@@ -189,18 +217,28 @@ absl::Status BlockJob::WriteLinear(Linear linear, const at::Tensor& on_device) {
     }
   }
   const at::Tensor counts = at::from_blob(pruning.pruned.data(), {shape_.Rows(linear)}, at::TensorOptions(at::kInt));
-  WriteMasked(values, pruning.order, counts.to(tensor_options_.device()), on_device);
+  const at::Tensor masked = workspace_.pruned().linear(linear);
+  WriteMasked(values, pruning.order, counts.to(tensor_options_.device()), masked);
 
-  const at::Tensor order = pruning.order.cpu();
-  ZeroLeastImportant(tensor,
-                     {reinterpret_cast<const uint16_t*>(order.data_ptr<int16_t>()), static_cast<size_t>(order.numel())},
-                     pruning.pruned);
+  int64_t zeros = 0;
+  if (host.scalar_type() == masked.scalar_type()) {
+    // Computed with in the checkpoint's own dtype: these are its bytes.
+    const at::Tensor count = at::empty({}, masked.options().dtype(at::kLong));
+    CountZeros(masked, count);
+    host.copy_(masked);
+    zeros = count.item<int64_t>();
+  } else {
+    const at::Tensor order = pruning.order.cpu();
+    const auto* ranked = reinterpret_cast<const uint16_t*>(order.data_ptr<int16_t>());
+    ZeroLeastImportant(tensor, {ranked, static_cast<size_t>(order.numel())}, pruning.pruned);
+    zeros = CountZeros(tensor);
+  }
   result_.linears.push_back({.name = LinearName(linear),
                              .rows = shape_.Rows(linear),
                              .cols = shape_.Cols(linear),
                              .rate = std::move(pruning.rate),
                              .pruned = std::move(pruning.pruned),
-                             .zeros = CountZeros(tensor)});
+                             .zeros = zeros});
   pruning = {};
   return absl::OkStatus();
 }
@@ -208,8 +246,8 @@ absl::Status BlockJob::WriteLinear(Linear linear, const at::Tensor& on_device) {
 }  // namespace
 
 absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams,
-                                        StageReporter& reporter) {
-  BlockJob job(request, device, streams, reporter);
+                                        BlockWorkspace& workspace, StageReporter& reporter) {
+  BlockJob job(request, device, streams, workspace, reporter);
   ASSIGN_OR_RETURN(BlockPruning result, job.Run());
   device.Synchronize();
   result.stages = reporter.Finish();

@@ -3,6 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/pruner/activation_stream.h"
+#include "worker/pruner/block_workspace.h"
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/progress.h"
 #include "worker/pruner/pruner.h"
@@ -12,6 +13,6 @@ namespace besa::pruner {
 // `streams` hold what earlier blocks left and KeepUsable did. Afterwards the dense stream stands behind the block and
 // the pruned one in front of it; if pruning failed, before that, wherever the walk got to.
 absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams,
-                                        StageReporter& reporter);
+                                        BlockWorkspace& workspace, StageReporter& reporter);
 
 }  // namespace besa::pruner

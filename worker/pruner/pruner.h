@@ -210,6 +210,13 @@ class Engine {
   virtual int64_t ComparisonMemory(const storage::ModelConfig& config, int64_t length,
                                    std::optional<ComputeType> compute) const = 0;
 
+  // The most bytes of device memory that were held at once so far; 0 on a CPU, which does not tell.
+  virtual int64_t PeakMemory() const = 0;
+
+  // FLOP/s of a large matrix product of random numbers, bfloat16 on a GPU and float32 on a CPU, kept up for a second:
+  // what the device can do at best. RESOURCE_EXHAUSTED or INTERNAL if it cannot be run.
+  virtual absl::StatusOr<double> MatrixProductRate() = 0;
+
   // Walks the activations to the block (from where they stand, or from the embeddings) and prunes it. In the sequential
   // schedule the next block goes on from what was committed, by `pruned`, and never from what the engine remembers.
   virtual absl::StatusOr<BlockPruning> Prune(const PruneRequest& request, const Observer& observer) = 0;

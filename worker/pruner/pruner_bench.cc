@@ -62,7 +62,7 @@ void Measure(const char* name, const BlockShape& shape, int64_t batch, int64_t l
   }
   const std::array<at::Tensor, kGroups> inputs = state.inputs;
 
-  BlockTrainer trainer(block, weights, orders, {.prior_sigma = 0.08}, 5.0);
+  BlockTrainer trainer(block, weights, orders, weights.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0);
   const double step = Milliseconds([&] { trainer.Step(x, reference); });
   const double products = Milliseconds([&] { MatrixProducts(weights, inputs, gradients); });
   const double attention = Milliseconds([&] {

@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/pruner/block_weights.h"
+#include "worker/pruner/block_workspace.h"
 #include "worker/pruner/llama_block.h"
 #include "worker/pruner/progress.h"
 #include "worker/pruner/pruner.h"
@@ -28,6 +29,8 @@ struct BlockInputs {
   // What enters the block, and what it should make of that, [samples, length, hidden].
   at::Tensor x;
   at::Tensor reference;
+  // Whose block and dense weights these are; for BESA.
+  BlockWorkspace* workspace = nullptr;
 };
 
 // What is to become of one linear.

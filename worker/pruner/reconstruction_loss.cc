@@ -4,6 +4,8 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
 #include "worker/pruner/rms_norm.h"
 #include "worker/pruner/tensor_kernels.h"
 
@@ -36,6 +38,11 @@ LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& refere
   const at::Tensor weight = ChannelWeight(Energy(reference));
   const at::Tensor loss = Energy(difference).mul_(weight).sum();
   return {loss, difference.mul_(weight.mul(2.0)).to(y.scalar_type())};
+}
+
+int64_t FinalLossSamples(int64_t samples, int64_t length) {
+  constexpr int64_t kTokens = 8192;
+  return std::min(samples, std::max<int64_t>(1, kTokens / length));
 }
 
 void LossSum::Add(const at::Tensor& y, const at::Tensor& reference) {

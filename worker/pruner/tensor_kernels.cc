@@ -47,9 +47,13 @@ void AddColumnSquares(const at::Tensor& x, const at::Tensor& sums) {
   Check(kernels::AddColumnSquares(DeviceOf(x), MatrixOf(x), sums.data_ptr()));
 }
 
+void RankRows(const at::Tensor& weight, const at::Tensor& sums, int64_t samples, const at::Tensor& order) {
+  Check(kernels::RankRows(DeviceOf(weight), MatrixOf(weight), sums.data_ptr(), samples, Ranks(order), nullptr));
+}
+
 at::Tensor RankRows(const at::Tensor& weight, const at::Tensor& sums, int64_t samples) {
   at::Tensor order = at::empty(weight.sizes(), weight.options().dtype(at::kShort));
-  Check(kernels::RankRows(DeviceOf(weight), MatrixOf(weight), sums.data_ptr(), samples, Ranks(order), nullptr));
+  RankRows(weight, sums, samples, order);
   return order;
 }
 
@@ -62,11 +66,19 @@ void BucketHistogram(const at::Tensor& weight, const at::Tensor& gradient, const
   Check(kernels::BucketHistogram(DeviceOf(weight), MatrixOf(weight), MatrixOf(gradient), Ranks(order), h.data_ptr()));
 }
 
-int64_t CountNonFinite(const at::Tensor& x) {
+void CountNonFinite(const at::Tensor& x, const at::Tensor& count) {
   const at::Tensor matrix = x.reshape({-1, x.size(-1)});
-  const at::Tensor count = at::empty({}, x.options().dtype(at::kLong));
   Check(kernels::CountNonFinite(DeviceOf(x), MatrixOf(matrix), count.data_ptr<int64_t>()));
+}
+
+int64_t CountNonFinite(const at::Tensor& x) {
+  const at::Tensor count = at::empty({}, x.options().dtype(at::kLong));
+  CountNonFinite(x, count);
   return count.item<int64_t>();
+}
+
+void CountZeros(const at::Tensor& x, const at::Tensor& count) {
+  Check(kernels::CountZeros(DeviceOf(x), MatrixOf(x), count.data_ptr<int64_t>()));
 }
 
 }  // namespace besa::pruner

@@ -12,8 +12,9 @@ namespace besa::pruner {
 // sums [cols] += column sums of x^2; x [tokens, cols].
 void AddColumnSquares(const at::Tensor& x, const at::Tensor& sums);
 
-// The columns of each row by ascending importance |W| * sqrt(sums / samples), ties by column. Returns [rows, cols],
+// The columns of each row by ascending importance |W| * sqrt(sums / samples), ties by column. order [rows, cols]:
 // uint16 values in an int16 tensor.
+void RankRows(const at::Tensor& weight, const at::Tensor& sums, int64_t samples, const at::Tensor& order);
 at::Tensor RankRows(const at::Tensor& weight, const at::Tensor& sums, int64_t samples);
 
 // out = weight without the k[row] least important weights of each row; k [rows] int32.
@@ -23,7 +24,11 @@ void WriteMasked(const at::Tensor& weight, const at::Tensor& order, const at::Te
 void BucketHistogram(const at::Tensor& weight, const at::Tensor& gradient, const at::Tensor& order,
                      const at::Tensor& h);
 
-// Number of elements that are NaN or infinite. Waits for the device.
+// Number of elements that are NaN or infinite; count is an int64 scalar. The other one waits for the device.
+void CountNonFinite(const at::Tensor& x, const at::Tensor& count);
 int64_t CountNonFinite(const at::Tensor& x);
+
+// Number of elements that are +0 or -0; count is an int64 scalar.
+void CountZeros(const at::Tensor& x, const at::Tensor& count);
 
 }  // namespace besa::pruner

@@ -1,5 +1,8 @@
 #include "worker/pruner/training_run.h"
 
+#include <ATen/cuda/CUDAEvent.h>
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -11,47 +14,66 @@ namespace besa::pruner {
 namespace {
 
 constexpr int kSkippedInARow = 5;
-// On CUDA steps are queued; reading a result waits for it. Often enough for progress, rarely enough to cost nothing.
-constexpr size_t kCudaStepsBetweenReads = 8;
+// On CUDA the host queues this many steps ahead of the device: enough for the device never to wait, few enough for
+// progress to be told as it happens.
+constexpr int64_t kStepsAhead = 4;
 
+// Reads what the steps did, in order, some steps after they were queued.
 class LogReader {
  public:
-  LogReader(int64_t block_index, StageReporter& reporter) : block_index_(block_index), reporter_(reporter) {}
+  LogReader(int64_t steps, at::Device device, int64_t block_index, StageReporter& reporter)
+      : block_index_(block_index),
+        reporter_(reporter),
+        ahead_(device.is_cuda() ? kStepsAhead : 0),
+        records_(
+            at::empty({steps, StepRecord::kSize}, at::TensorOptions().dtype(at::kDouble).pinned_memory(ahead_ > 0))),
+        arrived_(static_cast<size_t>(ahead_ > 0 ? steps : 0)) {}
 
-  absl::Status Add(StepResult result, bool read) {
-    pending_.push_back(std::move(result));
-    return read ? Read() : absl::OkStatus();
+  // The record of the next step, as queued.
+  absl::Status Add(const at::Tensor& record) {
+    records_.select(0, added_).copy_(record, /*non_blocking=*/true);
+    if (ahead_ > 0) arrived_[static_cast<size_t>(added_)].record();
+    ++added_;
+    return added_ - read_ > ahead_ ? ReadNext() : absl::OkStatus();
   }
 
   // Waits for all steps added so far.
-  absl::Status Read() {
-    if (pending_.empty()) return absl::OkStatus();
-    for (const StepResult& result : pending_) {
-      log_.loss.push_back(result.loss.item().toFloat());
-      log_.sparsity.push_back(result.sparsity.item().toFloat());
-      const at::Tensor finite = result.finite.cpu();
-      const bool* begin = finite.data_ptr<bool>();
-      const bool* bad = std::find(begin, begin + kLinears, false);
-      if (bad == begin + kLinears) {
-        in_a_row_ = 0;
-        continue;
-      }
-      ++log_.skipped_steps;
-      if (++in_a_row_ >= kSkippedInARow) {
-        return BadNumbers(block_index_, LinearName(Linear(bad - begin)),
-                          absl::StrCat("its gradient was NaN or infinite in ", kSkippedInARow, " steps in a row"));
-      }
-    }
-    pending_.clear();
-    return reporter_.Step(static_cast<int64_t>(log_.loss.size()), log_.loss.back(), log_.sparsity.back());
+  absl::Status Finish() {
+    while (read_ < added_) RETURN_IF_ERROR(ReadNext());
+    return absl::OkStatus();
   }
 
   TrainingLog& log() { return log_; }
 
  private:
+  absl::Status ReadNext() {
+    if (ahead_ > 0) arrived_[static_cast<size_t>(read_)].synchronize();
+    const double* record = records_.data_ptr<double>() + read_ * StepRecord::kSize;
+    ++read_;
+    log_.loss.push_back(static_cast<float>(record[StepRecord::kLoss]));
+    log_.sparsity.push_back(static_cast<float>(record[StepRecord::kSparsity]));
+    const double* finite = record + StepRecord::kFinite;
+    const double* bad = std::find(finite, finite + kLinears, 0.0);
+    if (bad == finite + kLinears) {
+      in_a_row_ = 0;
+    } else {
+      ++log_.skipped_steps;
+      if (++in_a_row_ >= kSkippedInARow) {
+        return BadNumbers(block_index_, LinearName(Linear(bad - finite)),
+                          absl::StrCat("its gradient was NaN or infinite in ", kSkippedInARow, " steps in a row"));
+      }
+    }
+    return reporter_.Step(read_, log_.loss.back(), log_.sparsity.back());
+  }
+
   int64_t block_index_;
   StageReporter& reporter_;
-  std::vector<StepResult> pending_;
+  int64_t ahead_;
+  // [steps, StepRecord::kSize], on the host.
+  at::Tensor records_;
+  std::vector<at::cuda::CUDAEvent> arrived_;
+  int64_t added_ = 0;
+  int64_t read_ = 0;
   TrainingLog log_;
   int in_a_row_ = 0;
 };
@@ -64,16 +86,13 @@ int64_t TrainingSteps(int64_t samples, const BesaOptions& options) {
 
 absl::StatusOr<TrainingLog> TrainAllocation(BlockTrainer& trainer, const at::Tensor& x, const at::Tensor& reference,
                                             const BesaOptions& options, int64_t block_index, StageReporter& reporter) {
-  LogReader reader(block_index, reporter);
-  const size_t between_reads = x.is_cuda() ? kCudaStepsBetweenReads : 1;
-  size_t steps = 0;
+  LogReader reader(TrainingSteps(x.size(0), options), x.device(), block_index, reporter);
   for (int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     RETURN_IF_ERROR(ForEachBatch(x.size(0), options.batch_size, [&](int64_t first, int64_t count) {
-      return reader.Add(trainer.Step(x.narrow(0, first, count), reference.narrow(0, first, count)),
-                        ++steps % between_reads == 0);
+      return reader.Add(trainer.Step(x.narrow(0, first, count), reference.narrow(0, first, count)));
     }));
   }
-  RETURN_IF_ERROR(reader.Read());
+  RETURN_IF_ERROR(reader.Finish());
   return std::move(reader.log());
 }
 

@@ -26,7 +26,7 @@ class TrainingRunTest : public testing::Test {
     block_.Forward(x_, dense_, &state);
     statistics.Add(state);
     orders_ = RankLinears(dense_, statistics, x_.size(0));
-    trainer_.emplace(block_, dense_, orders_, AllocationOptions{.prior_sigma = 0.08}, 5.0);
+    trainer_.emplace(block_, dense_, orders_, dense_.WithOwnLinears(), AllocationOptions{.prior_sigma = 0.08}, 5.0);
   }
 
   // Makes the gradient of the step on this sample NaN.
@@ -55,15 +55,25 @@ TEST_F(TrainingRunTest, AStepWithoutAGradientChangesNothingAndIsCounted) {
   const at::Tensor without_spoiled = trainer_->allocation().beta().clone();
 
   // The same eight steps with a ninth, spoiled one among them.
-  BlockTrainer other(block_, dense_, orders_, {.prior_sigma = 0.08}, 5.0);
+  BlockTrainer other(block_, dense_, orders_, dense_.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0);
   for (int64_t sample = 0; sample < 8; ++sample) {
     other.Step(x_.narrow(0, sample, 1), reference_.narrow(0, sample, 1));
     if (sample == 4) {
       const at::Tensor nan = reference_.narrow(0, 0, 1).mul(std::numeric_limits<float>::quiet_NaN());
-      EXPECT_FALSE(other.Step(x_.narrow(0, 0, 1), nan).finite.all().item<bool>());
+      const at::Tensor record = other.Step(x_.narrow(0, 0, 1), nan);
+      EXPECT_EQ(record.narrow(0, StepRecord::kFinite, kLinears).sum().item<double>(), 0.0);
     }
   }
   EXPECT_EQ(MaxDifference(other.allocation().beta(), without_spoiled), 0.0);
+}
+
+TEST_F(TrainingRunTest, ARestartedTrainerForgetsEverything) {
+  const TrainingLog first = Train(2).value();
+  const at::Tensor learned = trainer_->allocation().beta().clone();
+  trainer_->Restart();
+  const TrainingLog second = Train(2).value();
+  EXPECT_EQ(first.loss, second.loss);
+  EXPECT_EQ(MaxDifference(trainer_->allocation().beta(), learned), 0.0);
 }
 
 TEST_F(TrainingRunTest, FewBadStepsAreOnlyCounted) {

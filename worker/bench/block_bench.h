@@ -1,0 +1,52 @@
+// How long the engine takes for a block, and how long the arithmetic alone would.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/base/clock.h"
+#include "storage/checkpoint/model_config.h"
+#include "worker/pruner/pruner.h"
+
+namespace besa::bench {
+
+struct BlockBenchRequest {
+  storage::ModelConfig config;
+  int64_t samples = 128;
+  int64_t length = 2048;
+  // The first one sets everything up and does not count; at least 2.
+  int64_t blocks = 3;
+  // options.schedule kIndependent.
+  pruner::BesaOptions options;
+  std::optional<pruner::ComputeType> compute;
+};
+
+struct BlockBenchResult {
+  // Of a block, the mean over those that count: by stage, and from call to call.
+  std::vector<pruner::StageSeconds> stages;
+  double seconds = 0.0;
+  // Without "load" and "write", which a worker does while the device computes another block.
+  double device_seconds = 0.0;
+  // FLOPs of the passes of a block (pruner/block_cost.h), of a sustained matrix product in the same run (a second), and
+  // what the first takes at the rate of the second.
+  double flops = 0.0;
+  double flops_per_second = 0.0;
+  double floor_seconds = 0.0;
+  int64_t peak_memory = 0;
+  // What the memory plan had said.
+  int64_t planned_memory = 0;
+  double final_loss = 0.0;
+  double sparsity = 0.0;
+};
+
+// Errors as pruner::Engine's.
+absl::StatusOr<BlockBenchResult> BenchBlock(pruner::Engine& engine, const BlockBenchRequest& request,
+                                            const Clock& clock);
+
+// For people.
+std::string Describe(const BlockBenchRequest& request, const BlockBenchResult& result);
+
+}  // namespace besa::bench

@@ -1,0 +1,61 @@
+#include "worker/pruner/step_graph.h"
+
+#include <ATen/cuda/CUDAGraph.h>
+#include <ATen/ops/empty_like.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <utility>
+
+namespace besa::pruner {
+
+struct StepGraph::Recorded {
+  // Where the graph reads its inputs from, and where it leaves its result.
+  at::Tensor x;
+  at::Tensor reference;
+  at::Tensor result;
+  at::cuda::CUDAGraph graph;
+  bool complete = false;
+};
+
+StepGraph::StepGraph(Step step) : step_(std::move(step)) {}
+StepGraph::~StepGraph() = default;
+
+at::Tensor StepGraph::Run(const at::Tensor& x, const at::Tensor& reference) {
+  if (!x.is_cuda()) return step_(x, reference);
+  if (recorded_ == nullptr) {
+    recorded_ = std::make_unique<Recorded>();
+    recorded_->x = at::empty_like(x, at::MemoryFormat::Contiguous);
+    recorded_->reference = at::empty_like(reference, at::MemoryFormat::Contiguous);
+    return step_(x, reference);
+  }
+  if (x.sizes() != recorded_->x.sizes()) return step_(x, reference);
+  if (!recorded_->complete) Record();
+  recorded_->x.copy_(x);
+  recorded_->reference.copy_(reference);
+  recorded_->graph.replay();
+  return recorded_->result;
+}
+
+void StepGraph::Record() {
+  // What the first call left in the allocator's cache would stay there unused, beside what the graph takes.
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  // The default stream cannot be recorded. Nothing runs meanwhile, so there is nothing to wait for.
+  const c10::cuda::CUDAStreamGuard guard(
+      c10::cuda::getStreamFromPool(/*isHighPriority=*/false, recorded_->x.get_device()));
+  // Other threads may go on allocating meanwhile.
+  recorded_->graph.capture_begin(/*pool=*/{0, 0}, cudaStreamCaptureModeThreadLocal);
+  try {
+    recorded_->result = step_(recorded_->x, recorded_->reference);
+  } catch (...) {
+    // A stream that goes on recording could not be used for anything else.
+    recorded_->graph.capture_end();
+    recorded_.reset();
+    throw;
+  }
+  recorded_->graph.capture_end();
+  recorded_->complete = true;
+}
+
+}  // namespace besa::pruner
