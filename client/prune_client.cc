@@ -14,6 +14,7 @@
 #include "proto/rpc_status.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
+#include "telemetry/trace.h"
 
 namespace besa::client {
 namespace {
@@ -57,6 +58,7 @@ absl::string_view Cause(absl::string_view message) {
 struct PruneClient::Impl {
   explicit Impl(Options given)
       : options(std::move(given)),
+        trace_id(NewTraceId(options.random)),
         channel(Connect(options.target)),
         prune(v1::PruneService::NewStub(channel)),
         fleet(v1::FleetService::NewStub(channel)) {}
@@ -67,6 +69,7 @@ struct PruneClient::Impl {
                         const Request& request, Response* response) const {
     grpc::ClientContext context;
     context.set_deadline(gpr_time_from_micros(absl::ToInt64Microseconds(options.deadline), GPR_TIMESPAN));
+    context.AddMetadata(kTraceparent, MakeTraceparent(trace_id, options.random));
     return Explain(FromGrpc((stub.*method)(&context, request, response)));
   }
 
@@ -95,6 +98,8 @@ struct PruneClient::Impl {
   }
 
   Options options;
+  // All calls of one client are one trace.
+  std::string trace_id;
   std::shared_ptr<grpc::Channel> channel;
   std::shared_ptr<v1::PruneService::Stub> prune;
   std::shared_ptr<v1::FleetService::Stub> fleet;

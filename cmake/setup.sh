@@ -104,8 +104,23 @@ go_is_new_enough() {
   command -v go >/dev/null && printf 'go1.21\n%s\n' "$(go env GOVERSION)" | sort -CV
 }
 
+# The chart library of report.html, with the checksums of its lock file.
+install_npm() {
+  local marker target
+  marker=.deps/npm-$(cat "$lists"/npm/*.json | sha256sum | cut -c1-12)
+  [ ! -e "$marker" ] || return 0
+  command -v npm >/dev/null || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends npm
+  note "JavaScript packages"
+  target=$(readlink -f .deps)/npm
+  mkdir -p "$target"
+  cp "$lists"/npm/*.json "$target"
+  npm ci --prefix "$target" --ignore-scripts --silent --no-audit --no-fund
+  touch "$marker"
+}
+
 install_apt
 install_python
+install_npm
 install_python_tools
 install_rust
 install_s3_server

@@ -6,8 +6,11 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "server/api/rpc_server.h"
+#include "server/metrics/fleet_metrics.h"
+#include "server/metrics/metered_state_store.h"
+#include "server/metrics/rpc_metrics.h"
 #include "server/program/flags.h"
-#include "server/program/log_setup.h"
+#include "server/program/grpc_log.h"
 #include "server/program/open_state.h"
 #include "server/program/stop_signal.h"
 #include "server/publisher/background_loop.h"
@@ -21,11 +24,15 @@
 #include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 #include "storage/object/open_store.h"
+#include "telemetry/logging.h"
+#include "telemetry/metered_store.h"
+#include "telemetry/metrics_endpoint.h"
 
 namespace besa::server {
 namespace {
 
 constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
+constexpr absl::Duration kFleetInterval = absl::Seconds(2);
 constexpr absl::Duration kGrace = absl::Seconds(10);
 constexpr absl::Duration kRequestPatience = absl::Seconds(5);
 // A stop has to wait for it.
@@ -37,22 +44,28 @@ void LogFailure(const char* what, const absl::Status& status) {
 
 absl::Status Run(const Flags& flags, StopSignal& stop) {
   const Clock& clock = Clock::Real();
+  const auto registry = std::make_shared<prometheus::Registry>();
+  AddBuildInfo(*registry, "besa-coordinator", BESA_VERSION);
+  const auto store_metrics = MakeStoreMetrics(*registry, clock);
   ASSIGN_OR_RETURN(const storage::Uri workspace, storage::Uri::Parse(flags.workspace, "--workspace"));
   // Whoever waits for an answer gets one soon, also while the store is down.
-  ASSIGN_OR_RETURN(const auto request_store, storage::OpenStore({.allowed_prefixes = flags.allow,
-                                                                 .config_file = flags.store_config,
-                                                                 .retry_for = kRequestPatience}));
+  ASSIGN_OR_RETURN(auto opened_request_store, storage::OpenStore({.allowed_prefixes = flags.allow,
+                                                                  .config_file = flags.store_config,
+                                                                  .retry_for = kRequestPatience}));
+  const auto request_store = MeterStore(std::move(opened_request_store), store_metrics);
   // Requests must not reach into the workspace; publisher and sweeper must.
   storage::StoreOptions own_options{
       .allowed_prefixes = flags.allow, .config_file = flags.store_config, .retry_for = kOwnPatience};
   own_options.allowed_prefixes.push_back(flags.workspace);
-  ASSIGN_OR_RETURN(const auto own_store, storage::OpenStore(own_options));
+  ASSIGN_OR_RETURN(auto opened_own_store, storage::OpenStore(own_options));
+  const auto own_store = MeterStore(std::move(opened_own_store), store_metrics);
   RETURN_IF_ERROR(own_store->CheckWritable(workspace));
 
   const std::string id = RandomJobId();
   ChangeNotifier notifier;
-  ASSIGN_OR_RETURN(const OpenedState state, OpenState(flags.state, id, notifier, clock));
-  Coordinator coordinator(*state.store, notifier, clock, RandomJobId,
+  ASSIGN_OR_RETURN(const OpenedState opened_state, OpenState(flags.state, id, notifier, clock));
+  MeteredStateStore state(*opened_state.store, *registry, clock);
+  Coordinator coordinator(state, notifier, clock, RandomJobId,
                           {.workspace_uri = workspace.ToString(),
                            .lease_term = flags.lease_term,
                            .progress_term = flags.progress_term,
@@ -61,10 +74,15 @@ absl::Status Run(const Flags& flags, StopSignal& stop) {
                            .max_attempts = flags.max_attempts,
                            .worker_bytes_per_second = flags.worker_bytes_per_second});
   Publisher publisher(coordinator, *own_store, clock, {.id = "publisher-" + id, .besa_version = BESA_VERSION});
-  Housekeeper housekeeper(coordinator, *state.store, clock);
+  Housekeeper housekeeper(coordinator, state, clock);
+  RpcMetrics rpc_metrics(*registry);
+  const auto fleet = std::make_shared<FleetMetrics>(coordinator, state, clock, FleetMetrics::Options());
 
-  ASSIGN_OR_RETURN(const auto server, RpcServer::Start({.listen = flags.listen, .workspace = workspace}, coordinator,
-                                                       notifier, *request_store, clock));
+  ASSIGN_OR_RETURN(const auto server,
+                   RpcServer::Start({.listen = flags.listen,
+                                     .workspace = workspace,
+                                     .on_call = [&](const CallRecord& call) { rpc_metrics.Record(call); }},
+                                    coordinator, notifier, *request_store, clock));
   BackgroundLoop publishing([&] {
     const absl::Duration pause = publisher.RunOnce();
     LogFailure("sweeping", Sweep(coordinator, *own_store, workspace));
@@ -80,6 +98,18 @@ absl::Status Run(const Flags& flags, StopSignal& stop) {
     LogFailure("sweeping", Sweep(coordinator, *own_store, workspace));
     return kHousekeepingInterval;
   });
+
+  std::unique_ptr<MetricsEndpoint> metrics;
+  std::unique_ptr<BackgroundLoop> fleet_loop;
+  if (!flags.metrics_listen.empty()) {
+    ASSIGN_OR_RETURN(metrics, MetricsEndpoint::Start(flags.metrics_listen, registry));
+    metrics->Add(fleet);
+    fleet_loop = std::make_unique<BackgroundLoop>([&] {
+      LogFailure("refreshing the metrics", fleet->Refresh());
+      return kFleetInterval;
+    });
+    spdlog::info("metrics at http://{}/metrics", metrics->address());
+  }
 
   std::printf("besa-coordinator %s listening on %s\n", BESA_VERSION, server->address().c_str());
   std::fflush(stdout);
@@ -100,8 +130,9 @@ int main(int argc, char** argv) {
   besa::server::AddFlags(app, flags);
   CLI11_PARSE(app, argc, argv);
   besa::server::StopSignal stop;
-  besa::server::SetUpLogging(flags.log_level, flags.log_format);
-  const absl::Status status = besa::server::Run(flags, stop);
+  absl::Status status = besa::SetUpLogging(flags.log_level, besa::ParseLogFormat(flags.log_format));
+  besa::server::LogGrpc();
+  if (status.ok()) status = besa::server::Run(flags, stop);
   if (status.ok()) return 0;
   std::fprintf(stderr, "besa-coordinator: %s\n", std::string(status.message()).c_str());
   return 1;

@@ -29,6 +29,8 @@ struct Flags {
   // Folder that keeps weights and token ids that were read; empty: nothing is kept.
   std::string cache;
   uint64_t cache_limit = uint64_t{100} << 30;
+  // "host:port" where Prometheus finds the metrics; empty: nowhere.
+  std::string metrics_listen;
   // "trace", "debug", "info", "warn", "error".
   std::string log_level = "info";
   // "text" or "json".

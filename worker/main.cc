@@ -17,10 +17,14 @@
 #include "storage/base/status_macros.h"
 #include "storage/object/caching_store.h"
 #include "storage/object/open_store.h"
+#include "telemetry/logging.h"
+#include "telemetry/metered_store.h"
+#include "telemetry/metrics_endpoint.h"
 #include "worker/agent/agent.h"
+#include "worker/agent/device_usage.h"
 #include "worker/agent/failure_reason.h"
 #include "worker/agent/fresh_id.h"
-#include "worker/agent/logging.h"
+#include "worker/agent/metered_task_runner.h"
 #include "worker/agent/stop_signals.h"
 #include "worker/agent/tasks/engine_task_runner.h"
 #include "worker/agent/tasks/prefetch.h"
@@ -51,8 +55,11 @@ v1::Device DeviceOf(const pruner::DeviceInfo& info) {
 }
 
 absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) {
-  ASSIGN_OR_RETURN(const auto store,
+  const auto registry = std::make_shared<prometheus::Registry>();
+  AddBuildInfo(*registry, "besa-worker", BESA_VERSION);
+  ASSIGN_OR_RETURN(auto opened_store,
                    storage::OpenStore({.allowed_prefixes = flags.allow, .config_file = flags.store_config}));
+  const auto store = MeterStore(std::move(opened_store), MakeStoreMetrics(*registry, Clock::Real()));
   ASSIGN_OR_RETURN(const auto engine,
                    pruner::Engine::Create({.device = flags.device,
                                            .threads = flags.threads,
@@ -67,10 +74,10 @@ absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) 
                                                                  .random = random}));
     prefetcher.emplace(*cache);
   }
-  EngineTaskRunner runner({.store = cache ? static_cast<storage::ObjectStore&>(*cache) : *store,
-                           .engine = *engine,
-                           .clock = Clock::Real(),
-                           .prefetcher = prefetcher ? &*prefetcher : nullptr});
+  EngineTaskRunner engine_runner({.store = cache ? static_cast<storage::ObjectStore&>(*cache) : *store,
+                                  .engine = *engine,
+                                  .clock = Clock::Real(),
+                                  .prefetcher = prefetcher ? &*prefetcher : nullptr});
 
   const Identity identity{.name = WorkerName(flags, HostName()),
                           .incarnation = FreshId(random),
@@ -80,6 +87,14 @@ absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) 
                identity.device.id(), identity.device.model(),
                static_cast<double>(identity.device.memory_bytes()) / (1 << 30), identity.device.threads(),
                flags.coordinator);
+  MeteredTaskRunner runner(engine_runner, identity.device, *registry, Clock::Real());
+  const auto usage = std::make_shared<DeviceUsage>(identity.device.id(), identity.device.memory_bytes());
+  std::unique_ptr<MetricsEndpoint> metrics;
+  if (!flags.metrics_listen.empty()) {
+    ASSIGN_OR_RETURN(metrics, MetricsEndpoint::Start(flags.metrics_listen, registry));
+    metrics->Add(usage);
+    spdlog::info("metrics at http://{}/metrics", metrics->address());
+  }
   Agent agent({.identity = identity},
               {.clock = Clock::Real(),
                .sleeper = Sleeper::Real(),
@@ -115,8 +130,8 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kBadUsage;
   }
   const auto log_tail = std::make_shared<LogTail>();
-  const LogFormat format = flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
-  if (const absl::Status status = SetUpLogging(flags.log_level, format, log_tail); !status.ok()) {
+  const LogFormat format = ParseLogFormat(flags.log_format);
+  if (const absl::Status status = SetUpLogging(flags.log_level, format, {log_tail}); !status.ok()) {
     spdlog::error("{}", std::string(status.message()));
     return kBadUsage;
   }

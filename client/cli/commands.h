@@ -12,8 +12,10 @@ struct Context;
 
 // besa prune, besa validate.
 void AddPruneCommands(CLI::App& app, Context& context);
-// besa jobs list|get|watch|cancel|retry|delete|tasks.
+// besa jobs list|get|watch|cancel|retry|delete|tasks|logs.
 void AddJobsCommand(CLI::App& app, Context& context);
+// besa report.
+void AddReportCommand(CLI::App& app, Context& context);
 // besa workers list|drain|undrain, besa audit.
 void AddWorkersCommand(CLI::App& app, Context& context);
 

@@ -26,6 +26,8 @@ struct Surroundings {
   // BESA_SERVER, or the default.
   std::string default_server;
   const Clock* clock = &Clock::Real();
+  // Shows a file to whoever sits here; false if that cannot be.
+  std::function<bool(const std::string& path)> open_in_browser = [](const std::string&) { return false; };
 };
 
 struct Context {

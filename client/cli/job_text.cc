@@ -101,6 +101,7 @@ std::string DescribeJob(const v1::Job& job) {
     facts.emplace_back("created", ShowTime(job.create_time()));
     if (job.has_deadline()) facts.emplace_back("deadline", ShowTime(job.deadline()));
     if (job.has_end_time()) facts.emplace_back("ended", ShowTime(job.end_time()));
+    facts.emplace_back("trace", job.trace_id());
     facts.emplace_back("blocks", Blocks(job.progress()));
     if (job.priority() != 0) facts.emplace_back("priority", absl::StrCat(job.priority()));
     facts.emplace_back("owner", OneLine(job.owner()));

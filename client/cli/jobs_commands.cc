@@ -10,6 +10,7 @@
 #include "client/cli/format.h"
 #include "client/cli/job_text.h"
 #include "client/cli/local_path.h"
+#include "client/cli/log_text.h"
 #include "client/cli/watch_command.h"
 
 namespace besa::client {
@@ -21,6 +22,7 @@ struct JobsFlags {
   std::string filter;
   int limit = 50;
   bool ignore_gates = false;
+  bool failed_only = false;
   absl::Duration give_up_after = absl::Minutes(10);
 };
 
@@ -67,6 +69,12 @@ int Tasks(const Context& context, const std::string& name) {
   return context.Show(*tasks, TaskTable(*tasks));
 }
 
+int Logs(const Context& context, const std::string& name, bool failed_only) {
+  const auto tasks = context.Connect().ListTasks(name);
+  if (!tasks.ok()) return context.Fail(tasks.status());
+  return context.Show(*tasks, DescribeLogs(*tasks, failed_only));
+}
+
 }  // namespace
 
 void AddJobsCommand(CLI::App& app, Context& context) {
@@ -100,6 +108,10 @@ void AddJobsCommand(CLI::App& app, Context& context) {
       [&context](const std::string& name) { return Delete(context, name); });
   add("tasks", "The tasks of a job: state, attempts, figures",
       [&context](const std::string& name) { return Tasks(context, name); });
+  CLI::App* const logs =
+      add("logs", "The last lines of every attempt, those that failed first",
+          [flags, &context](const std::string& name) { return Logs(context, name, flags->failed_only); });
+  logs->add_flag("--failed", flags->failed_only, "Only attempts that failed or were lost");
 }
 
 }  // namespace besa::client

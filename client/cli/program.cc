@@ -37,6 +37,7 @@ int RunProgram(int argc, const char* const* argv, Surroundings surroundings) {
   AddDurationOption(app, "--timeout", context.timeout, "How long to wait for each answer [10s]");
   AddPruneCommands(app, context);
   AddJobsCommand(app, context);
+  AddReportCommand(app, context);
   AddWorkersCommand(app, context);
   AcceptGlobalFlags(app);
 

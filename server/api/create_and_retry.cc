@@ -12,8 +12,10 @@
 #include "server/state/names.h"
 #include "server/validation/create_job.h"
 #include "server/validation/input_check.h"
+#include "storage/base/random.h"
 #include "storage/base/sha256.h"
 #include "storage/base/status_macros.h"
+#include "telemetry/trace.h"
 
 namespace besa::server {
 namespace {
@@ -34,7 +36,7 @@ std::string HashOf(v1::CreateJobRequest request) {
 }  // namespace
 
 absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::CreateJobRequest& request,
-                                  const Coordinator::Caller& caller) {
+                                  const Coordinator::Caller& caller, const std::string& trace_id) {
   const std::string hash = HashOf(request);
   if (!request.validate_only()) {
     ASSIGN_OR_RETURN(std::optional<v1::Job> created, services.coordinator.FindCreated(request.request_id(), hash));
@@ -51,6 +53,7 @@ absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::Crea
   job.owner = request.job().owner();
   job.labels = {request.job().labels().begin(), request.job().labels().end()};
   if (request.job().has_time_limit()) job.time_limit = FromProto(request.job().time_limit());
+  job.trace_id = trace_id.empty() ? NewTraceId(SystemRandom()) : trace_id;
   if (request.validate_only()) return services.coordinator.PreviewJob(job);
   return services.coordinator.CreateJob(job, caller);
 }

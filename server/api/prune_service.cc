@@ -3,6 +3,7 @@
 #include "absl/status/statusor.h"
 #include "server/api/caller.h"
 #include "server/api/create_and_retry.h"
+#include "server/api/request_log.h"
 #include "server/api/unary_call.h"
 #include "server/api/watch_call.h"
 #include "storage/base/status_macros.h"
@@ -14,8 +15,9 @@ using grpc::ServerUnaryReactor;
 
 ServerUnaryReactor* PruneService::CreateJob(CallbackServerContext* context, const v1::CreateJobRequest* request,
                                             v1::Job* response) {
-  return Answer<v1::Job>(services_.slow, context, response,
-                         [=, this] { return server::CreateJob(services_, *request, CallerOf(*context)); });
+  return Answer<v1::Job>(services_.slow, context, response, [=, this] {
+    return server::CreateJob(services_, *request, CallerOf(*context), FindTraceId(context->client_metadata()));
+  });
 }
 
 ServerUnaryReactor* PruneService::GetJob(CallbackServerContext* context, const v1::GetJobRequest* request,

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string_view>
 
 #include "spdlog/spdlog.h"
+#include "telemetry/log_context.h"
+#include "telemetry/trace.h"
 
 namespace besa::server {
 namespace {
@@ -48,7 +51,9 @@ spdlog::level::level_enum LevelOf(const CallRecord& record) {
 
 class CallLogger final : public grpc::experimental::Interceptor {
  public:
-  CallLogger(const Clock& clock, grpc::experimental::ServerRpcInfo* info) : clock_(clock), began_(clock.Steady()) {
+  CallLogger(const Clock& clock, const std::function<void(const CallRecord&)>& on_call,
+             grpc::experimental::ServerRpcInfo* info)
+      : clock_(clock), on_call_(on_call), began_(clock.Steady()) {
     record_.method = info->method();
     record_.peer = info->server_context()->peer();
   }
@@ -57,9 +62,13 @@ class CallLogger final : public grpc::experimental::Interceptor {
   ~CallLogger() override {
     record_.latency = clock_.Steady() - began_;
     LogCall(record_);
+    if (on_call_) on_call_(record_);
   }
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* batch) override {
+    if (batch->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      record_.trace_id = FindTraceId(*batch->GetRecvInitialMetadata());
+    }
     if (batch->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       const grpc::Status status = batch->GetSendStatus();
       record_.code = status.error_code();
@@ -70,13 +79,22 @@ class CallLogger final : public grpc::experimental::Interceptor {
 
  private:
   const Clock& clock_;
+  const std::function<void(const CallRecord&)>& on_call_;
   const absl::Duration began_;
   CallRecord record_;
 };
 
 }  // namespace
 
+std::string FindTraceId(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+  const auto found = metadata.find(kTraceparent);
+  return found == metadata.end() ? "" : TraceIdOf({found->second.data(), found->second.size()});
+}
+
 void LogCall(const CallRecord& record) {
+  LogFields fields;
+  if (!record.trace_id.empty()) fields.emplace_back("trace", record.trace_id);
+  const ScopedLogFields scope(fields);
   const double milliseconds = absl::ToDoubleMilliseconds(record.latency);
   if (record.message.empty()) {
     spdlog::log(LevelOf(record), "{} {} {:.1f} ms {}", record.method, CodeName(record.code), milliseconds, record.peer);
@@ -87,7 +105,7 @@ void LogCall(const CallRecord& record) {
 }
 
 grpc::experimental::Interceptor* RequestLog::CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) {
-  return new CallLogger(clock_, info);
+  return new CallLogger(clock_, on_call_, info);
 }
 
 }  // namespace besa::server

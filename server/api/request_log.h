@@ -7,6 +7,8 @@
 
 #include <grpcpp/support/server_interceptor.h>
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -25,20 +27,27 @@ struct CallRecord {
   grpc::StatusCode code = grpc::StatusCode::CANCELLED;
   std::string message;
   absl::Duration latency;
+  // Of the caller's trace context; empty if there was none.
+  std::string trace_id;
 };
+
+// Of a call's metadata; empty if there is none.
+std::string FindTraceId(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);
 
 // Writes the line: calls that change something at info, routine ones (polls, beats, reads) at debug, failures at info,
 // failures of our own at error.
 void LogCall(const CallRecord& record);
 
-// `clock` must outlive the factory.
+// `on_call` is told of each call when it ends; it may be empty. `clock` must outlive the factory.
 class RequestLog final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
-  explicit RequestLog(const Clock& clock) : clock_(clock) {}
+  explicit RequestLog(const Clock& clock, std::function<void(const CallRecord&)> on_call = {})
+      : clock_(clock), on_call_(std::move(on_call)) {}
   grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override;
 
  private:
   const Clock& clock_;
+  const std::function<void(const CallRecord&)> on_call_;
 };
 
 }  // namespace besa::server

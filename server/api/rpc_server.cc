@@ -74,7 +74,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kShortestPingIntervalMs);
   builder.SetMaxReceiveMessageSize(kLargestMessage);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(std::make_unique<RequestLog>(clock));
+  interceptors.push_back(std::make_unique<RequestLog>(clock, options.on_call));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.RegisterService(&parts->prune);
   builder.RegisterService(&parts->worker);

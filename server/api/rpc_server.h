@@ -1,11 +1,13 @@
 // The coordinator's gRPC server: the services, the interceptor, health checks and reflection.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/api/request_log.h"
 #include "server/scheduler/change_notifier.h"
 #include "server/scheduler/coordinator.h"
 #include "storage/base/clock.h"
@@ -21,6 +23,8 @@ struct RpcServerOptions {
   // Threads for calls that use the state, which wait for its disk most of the time; for calls that read checkpoints.
   int quick_threads = 16;
   int slow_threads = 2;
+  // Told of every call when it ends, from any thread. May be empty.
+  std::function<void(const CallRecord&)> on_call = {};
 };
 
 class RpcServer {

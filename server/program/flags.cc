@@ -56,6 +56,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "activations")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--metrics-listen", flags.metrics_listen,
+                 "address where /metrics is served; port 0 lets the system choose")
+      ->type_name("HOST:PORT");
   app.add_option("--log-level", flags.log_level)
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();

@@ -30,6 +30,8 @@ struct Flags {
   absl::Duration sweep_interval = absl::Hours(1);
   int max_attempts = 5;
   double worker_bytes_per_second = 3e9;
+  // "host:port" where Prometheus finds the metrics; empty: nowhere.
+  std::string metrics_listen;
   // "debug", "info", "warning", "error".
   std::string log_level = "info";
   // "text" or "json".

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "proto/time.h"
+#include "report/report.h"
 #include "server/publisher/companions.h"
 #include "server/publisher/manifest.h"
 #include "server/publisher/publish_plan.h"
@@ -76,6 +78,18 @@ absl::StatusOr<PublishedFile> WriteIndex(storage::ObjectStore& store, const std:
   return PublishedFile{.path = kIndexName, .size = static_cast<int64_t>(index.size()), .sha256 = Sha256Hex(index)};
 }
 
+// Who reads it has the output: to them the job has succeeded. It ends with its last commit.
+std::string FinalReport(const PublishingClaim& claim, absl::string_view besa_version) {
+  absl::Time end = FromProto(claim.job.create_time());
+  for (const v1::Task& task : claim.tasks) {
+    for (const v1::Attempt& attempt : task.attempts()) end = std::max(end, FromProto(attempt.end_time()));
+  }
+  v1::Job job = claim.job;
+  job.set_state(v1::JOB_STATE_SUCCEEDED);
+  *job.mutable_end_time() = ToProto(end);
+  return FormatReport(job, claim.tasks, besa_version, end);
+}
+
 const v1::PrepareResult& Prepared(const std::vector<v1::Task>& tasks) {
   const auto found = std::find_if(tasks.begin(), tasks.end(),
                                   [](const v1::Task& task) { return task.kind() == v1::TASK_KIND_PREPARE; });
@@ -93,7 +107,7 @@ absl::Status Publish(storage::ObjectStore& store, const PublishingClaim& claim, 
   ASSIGN_OR_RETURN(const storage::Checkpoint checkpoint, storage::Checkpoint::Open(store, model));
   const std::vector<Companion> companions = PublishedCompanions(checkpoint);
 
-  std::set<std::string> expected = {kRunRecordName, kIndexName, kManifestName};
+  std::set<std::string> expected = {kRunRecordName, kReportName, kIndexName, kManifestName};
   for (const ShardCopy& shard : shards) expected.insert(shard.name);
   for (const Companion& companion : companions) expected.insert(companion.path);
 
@@ -117,6 +131,8 @@ absl::Status Publish(storage::ObjectStore& store, const PublishingClaim& claim, 
                    FormatManifest(spec, claim.job.model(), claim.tasks, files, besa_version));
   // What killed publishers left half-written. Whoever still writes here lost the claim.
   RETURN_IF_ERROR(store.DeletePartialWrites(output, absl::InfiniteFuture()));
+  RETURN_IF_ERROR(may_go_on());
+  RETURN_IF_ERROR(WriteAll(store, output.Join(kReportName), FinalReport(claim, besa_version)));
   RETURN_IF_ERROR(may_go_on());
   return WriteAll(store, output.Join(kManifestName), manifest);
 }

@@ -20,6 +20,7 @@ using MayGoOn = std::function<absl::Status()>;
 //   model-*.safetensors     copied inside the store from the attempts that won, their sizes checked
 //   companions              config.json, tokenizer and the like, copied from the model's folder
 //   model.safetensors.index.json
+//   report.html             as of the last commit, so that it is the same whenever it is written
 //   besa_manifest.json      last: who sees it has everything
 //
 // Errors: FAILED_PRECONDITION with reason OUTPUT_NOT_EMPTY (foreign files) or INPUT_CHANGED (a companion is no longer

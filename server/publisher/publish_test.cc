@@ -32,6 +32,7 @@ using ::nlohmann::json;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char kVersion[] = "0.1.0";
 const MayGoOn kAlways = [] { return absl::OkStatus(); };
@@ -118,7 +119,8 @@ TEST_F(PublishTest, MakesAFolderThatIsACheckpoint) {
   EXPECT_THAT(names, ElementsAre("LICENSE", "besa_manifest.json", "besa_run.json", "config.json",
                                  "model-00001-of-00005.safetensors", "model-00002-of-00005.safetensors",
                                  "model-00003-of-00005.safetensors", "model-00004-of-00005.safetensors",
-                                 "model-00005-of-00005.safetensors", "model.safetensors.index.json", "tokenizer.json"));
+                                 "model-00005-of-00005.safetensors", "model.safetensors.index.json", "report.html",
+                                 "tokenizer.json"));
   EXPECT_EQ(ReadFile(Output("out") / "config.json"), ReadFile(folder_.path() / "model" / "config.json"));
 
   // Reading it back checks index, headers and shapes.
@@ -134,7 +136,7 @@ TEST_F(PublishTest, TheManifestSaysWhatWasMade) {
   const json manifest = json::parse(ReadFile(Output("out") / "besa_manifest.json"));
 
   const std::map<std::string, std::string> contents = Contents("out");
-  EXPECT_EQ(manifest["files"].size(), contents.size() - 2) << "all but manifest and run record";
+  EXPECT_EQ(manifest["files"].size(), contents.size() - 3) << "all but manifest, run record and report";
   for (const json& file : manifest["files"]) {
     const std::string& content = contents.at(file["path"]);
     EXPECT_EQ(file["size"], content.size());
@@ -173,14 +175,24 @@ TEST_F(PublishTest, TheRunRecordSaysWhoMadeIt) {
   EXPECT_EQ(record["tasks"][1]["attempts"][0]["worker"], "workers/of-jobs/a");
 }
 
+TEST_F(PublishTest, TheReportTellsOfASuccess) {
+  ASSERT_TRUE(PublishNow(Committed("a", "out")).ok());
+  const std::string report = ReadFile(Output("out") / "report.html");
+  EXPECT_THAT(report, HasSubstr(R"("state":"succeeded")"));
+  EXPECT_THAT(report, HasSubstr(R"("job":"jobs/a")"));
+  EXPECT_THAT(ReadFile(Output("out") / "besa_manifest.json"), Not(HasSubstr("report.html")));
+}
+
 TEST_F(PublishTest, EqualSpecsGiveEqualBytes) {
   ASSERT_TRUE(PublishNow(Committed("a", "out-a")).ok());
   ASSERT_TRUE(PublishNow(Committed("b", "out-b")).ok());
   auto a = Contents("out-a");
   auto b = Contents("out-b");
   EXPECT_NE(a["besa_run.json"], b["besa_run.json"]);
-  a.erase("besa_run.json");
-  b.erase("besa_run.json");
+  for (const char* varies : {"besa_run.json", "report.html"}) {
+    a.erase(varies);
+    b.erase(varies);
+  }
   EXPECT_EQ(a, b);
 }
 

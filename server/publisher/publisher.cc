@@ -9,6 +9,7 @@
 #include "spdlog/spdlog.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
+#include "telemetry/log_context.h"
 
 namespace besa::server {
 namespace {
@@ -53,6 +54,9 @@ absl::Duration Publisher::RunOnce() {
   }
   if (!claimed->has_value()) return kIdle;
   const PublishingClaim& claim = **claimed;
+  LogFields fields = {{"job", claim.job_name}};
+  if (!claim.job.trace_id().empty()) fields.emplace_back("trace", claim.job.trace_id());
+  const ScopedLogFields scope(fields);
 
   spdlog::info("publishing {} to {}", claim.job_name, claim.job.spec().output_uri());
   absl::Status status = PublishClaimed(claim);

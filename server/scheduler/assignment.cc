@@ -17,6 +17,7 @@ v1::Assignment MakeAssignment(const JobRows& rows, const TaskRow& task, const Sc
   assignment.set_attempt_uri(AttemptUri(rows.job, task.id, task.lease->attempt));
   assignment.set_block(task.task.block());
   assignment.set_shard_bytes(options.shard_bytes);
+  assignment.set_trace_id(rows.job.job.trace_id());
   if (kind == v1::TASK_KIND_PREPARE) return assignment;
 
   const v1::TaskResult& prepare = PrepareTask(rows.tasks).task.result();

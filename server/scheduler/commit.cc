@@ -62,7 +62,7 @@ void LeaseNextBlock(JobEdit& edit, size_t committed, const Holder& holder) {
 }  // namespace
 
 Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& holder, const v1::TaskResult& result,
-                        bool leaving, const Context& context) {
+                        bool leaving, const Context& context, const std::vector<std::string>& log_tail) {
   JobEdit edit(std::move(rows), context);
   const std::optional<size_t> index = edit.FindTask(task_id);
   if (!index) return {LeaseLost(holder), {}};
@@ -76,7 +76,8 @@ Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& h
   if (!fits.ok()) return {std::move(fits), {}};
 
   TaskRow& row = edit.mutable_task(*index);
-  EndAttempt(row.task, row.lease->attempt, {v1::ATTEMPT_OUTCOME_COMMITTED}, context.now);
+  EndAttempt(row.task, row.lease->attempt, {.outcome = v1::ATTEMPT_OUTCOME_COMMITTED, .log_tail = log_tail},
+             context.now);
   row.task.set_state(v1::TASK_STATE_COMMITTED);
   *row.task.mutable_result() = result;
   row.task.mutable_result()->set_attempt(row.lease->attempt);

@@ -21,9 +21,13 @@ void CoordinatorBench::RestartCoordinator() {
   auto opened = SqliteStateStore::Open({.path = folder.path() / "state.db", .keep_events = keep_events}, clock);
   EXPECT_TRUE(opened.ok()) << opened.status();
   store = *std::move(opened);
+  WorkThrough(*store);
+}
+
+void CoordinatorBench::WorkThrough(StateStore& other) {
   const auto new_job_id = [this] { return absl::StrCat("j", ++jobs_); };
-  coordinator = std::make_unique<Coordinator>(*store, notifier, clock, new_job_id, options);
-  housekeeper = std::make_unique<Housekeeper>(*coordinator, *store, clock);
+  coordinator = std::make_unique<Coordinator>(other, notifier, clock, new_job_id, options);
+  housekeeper = std::make_unique<Housekeeper>(*coordinator, other, clock);
 }
 
 absl::Status CoordinatorBench::Register(const TestWorker& worker) {

@@ -18,6 +18,8 @@ class CoordinatorBench {
 
   // The coordinator's process dies and a new one starts on the same state.
   void RestartCoordinator();
+  // Goes on through `other`, which passes on to `store`.
+  void WorkThrough(StateStore& other);
 
   // Registers the process. Its memory suffices for every TestResult unless stated.
   absl::Status Register(const TestWorker& worker);

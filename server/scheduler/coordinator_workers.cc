@@ -192,7 +192,7 @@ absl::Status Coordinator::Commit(const v1::CommitTaskRequest& request) {
   return LostIfGone(Run<Done>(name.job_id,
                               [&](JobRows rows, const Context& context) {
                                 return OnCommit(std::move(rows), name.task_id, holder, request.result(), leaving,
-                                                context);
+                                                context, {request.log_tail().begin(), request.log_tail().end()});
                               })
                         .status(),
                     holder);

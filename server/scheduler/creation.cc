@@ -64,6 +64,7 @@ CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context&
   job.set_version(1);
   job.set_generation(1);
   job.set_activations(activations);
+  job.set_trace_id(request.trace_id);
   *job.mutable_create_time() = ToProto(context.now);
   *job.mutable_model() = request.model;
   *job.mutable_progress() = ComputeProgress(rows, context.now);

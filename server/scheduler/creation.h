@@ -30,6 +30,8 @@ struct NewJob {
   std::map<std::string, std::string> labels;
   // Zero: no limit.
   absl::Duration time_limit;
+  // See Job.trace_id.
+  std::string trace_id;
 };
 
 // When the job's time_limit, if it has one, runs out that begins now.

@@ -6,9 +6,9 @@
 #include "spdlog/spdlog.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
+#include "telemetry/log_context.h"
 #include "worker/agent/attempt.h"
 #include "worker/agent/failure_reason.h"
-#include "worker/agent/log_context.h"
 #include "worker/agent/persistent_call.h"
 
 namespace besa::worker {

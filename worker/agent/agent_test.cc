@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/error_info.h"
-#include "worker/agent/logging.h"
+#include "telemetry/logging.h"
 #include "worker/agent/testing/manual_time.h"
 #include "worker/agent/testing/scripted_coordinator.h"
 
@@ -70,7 +70,7 @@ absl::StatusOr<v1::TaskResult> Endless(const v1::Assignment&, const TaskObserver
 class AgentTest : public ::testing::Test {
  protected:
   AgentTest() {
-    EXPECT_TRUE(SetUpLogging("info", LogFormat::kText, log_tail_).ok());
+    EXPECT_TRUE(SetUpLogging("info", LogFormat::kText, {log_tail_}).ok());
     AgentOptions options;
     options.identity = {.name = "workers/w1", .incarnation = "start-1", .version = "0.1.0"};
     options.identity.device.set_id("cpu");

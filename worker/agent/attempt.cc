@@ -1,5 +1,6 @@
 #include "worker/agent/attempt.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -7,11 +8,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "spdlog/spdlog.h"
+#include "telemetry/log_context.h"
 #include "worker/agent/failure_reason.h"
 #include "worker/agent/heartbeat.h"
 
 namespace besa::worker {
 namespace {
+
+constexpr size_t kBeatLines = 10;
 
 AttemptEnd Fail(const v1::Lease& lease, v1::FailureReason reason, const std::string& message,
                 const AttemptContext& context) {
@@ -25,10 +29,18 @@ AttemptEnd Fail(const v1::Lease& lease, v1::FailureReason reason, const std::str
   return returned ? AttemptEnd::kReturned : AttemptEnd::kFailed;
 }
 
+// The last lines of the log, as many as a beat may carry.
+void AddLogTail(const std::vector<std::string>& lines, v1::TaskProgress& progress) {
+  for (size_t i = lines.size() - std::min(lines.size(), kBeatLines); i < lines.size(); ++i) {
+    progress.add_log_tail(lines[i]);
+  }
+}
+
 AttemptEnd Commit(const v1::Lease& lease, const v1::TaskResult& result, const AttemptContext& context) {
   const std::stop_token& drain = context.patience.drain;
   const absl::Status committed = CallUntilAnswered(
-      "commit", [&] { return context.client.Commit(lease, result, drain.stop_requested()); }, context.patience);
+      "commit", [&] { return context.client.Commit(lease, result, context.log_tail.Lines(), drain.stop_requested()); },
+      context.patience);
   if (committed.ok()) {
     spdlog::info("committed");
     return AttemptEnd::kCommitted;
@@ -47,16 +59,21 @@ AttemptEnd Commit(const v1::Lease& lease, const v1::TaskResult& result, const At
 AttemptEnd RunAttempt(const v1::Assignment& assignment, const AttemptContext& context) {
   const v1::Lease& lease = assignment.lease();
   const std::vector<std::string> name = absl::StrSplit(lease.task(), '/');
-  const ScopedLogFields fields({{"job", name.size() == 4 ? absl::StrCat(name[0], "/", name[1]) : ""},
-                                {"task", name.back()},
-                                {"attempt", absl::StrCat(lease.attempt())}});
+  LogFields described = {{"job", name.size() == 4 ? absl::StrCat(name[0], "/", name[1]) : ""}, {"task", name.back()}};
+  if (assignment.kind() == v1::TASK_KIND_PRUNE) described.emplace_back("block", absl::StrCat(assignment.block()));
+  described.emplace_back("attempt", absl::StrCat(lease.attempt()));
+  if (!assignment.trace_id().empty()) described.emplace_back("trace", assignment.trace_id());
+  const ScopedLogFields fields(described);
+  const CoordinatorClient::TraceScope trace(context.client, assignment.trace_id());
   context.log_tail.Clear();
   spdlog::info("leased");
 
   Heartbeat heartbeat(context.client, context.patience.sleeper, lease);
   const std::stop_token& drain = context.patience.drain;
   const auto result = context.runner.Run(assignment, [&](const v1::TaskProgress& progress) {
-    heartbeat.SetProgress(progress);
+    v1::TaskProgress with_log = progress;
+    AddLogTail(context.log_tail.Lines(), with_log);
+    heartbeat.SetProgress(with_log);
     return heartbeat.order() == Heartbeat::Order::kGoOn && !drain.stop_requested();
   });
   if (result.ok()) return Commit(lease, *result, context);

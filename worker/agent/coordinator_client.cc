@@ -12,7 +12,9 @@
 #include "proto/time.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/error_info.h"
+#include "storage/base/random.h"
 #include "storage/base/status_macros.h"
+#include "telemetry/trace.h"
 
 namespace besa::worker {
 namespace {
@@ -64,6 +66,16 @@ absl::Duration CoordinatorClient::heartbeat_interval() const {
   return heartbeat_interval_;
 }
 
+void CoordinatorClient::SetTrace(std::string trace_id) {
+  const std::lock_guard lock(mutex_);
+  trace_id_ = std::move(trace_id);
+}
+
+void CoordinatorClient::AddTrace(grpc::ClientContext& context) const {
+  const std::lock_guard lock(mutex_);
+  if (!trace_id_.empty()) context.AddMetadata(kTraceparent, MakeTraceparent(trace_id_, SystemRandom()));
+}
+
 template <typename Request>
 Request CoordinatorClient::NewRequest() const {
   Request request;
@@ -78,6 +90,7 @@ absl::Status CoordinatorClient::Call(Method method, const Request& request, Resp
   const auto once = [&] {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
+    AddTrace(context);
     const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
     return FromGrpc((stub_.get()->*method)(&context, request, &response));
   };
@@ -137,11 +150,13 @@ absl::StatusOr<bool> CoordinatorClient::Heartbeat(const v1::Lease& lease, const 
   return response.cancel();
 }
 
-absl::Status CoordinatorClient::Commit(const v1::Lease& lease, const v1::TaskResult& result, bool leaving) {
+absl::Status CoordinatorClient::Commit(const v1::Lease& lease, const v1::TaskResult& result,
+                                       const std::vector<std::string>& log_tail, bool leaving) {
   auto request = NewRequest<v1::CommitTaskRequest>();
   *request.mutable_lease() = lease;
   *request.mutable_result() = result;
   request.set_leaving(leaving);
+  for (const std::string& line : log_tail) request.add_log_tail(line);
   v1::CommitTaskResponse response;
   return Call(&Stub::CommitTask, request, response, kCommitTimeout, {});
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,6 +35,20 @@ class CoordinatorClient {
 
   const Identity& identity() const { return identity_; }
 
+  // While it lives, calls carry this trace id (telemetry/trace.h), whichever thread makes them. One at a time.
+  class TraceScope {
+   public:
+    TraceScope(CoordinatorClient& client, std::string trace_id) : client_(client) {
+      client_.SetTrace(std::move(trace_id));
+    }
+    ~TraceScope() { client_.SetTrace(""); }
+    TraceScope(const TraceScope&) = delete;
+    TraceScope& operator=(const TraceScope&) = delete;
+
+   private:
+    CoordinatorClient& client_;
+  };
+
   absl::Status Register(std::stop_token stop);
   // As the coordinator last said.
   absl::Duration heartbeat_interval() const;
@@ -45,11 +60,15 @@ class CoordinatorClient {
   // Whether the attempt shall stop because its job was cancelled.
   absl::StatusOr<bool> Heartbeat(const v1::Lease& lease, const v1::TaskProgress& progress, std::stop_token stop);
   // `leaving`: no more work will be asked for.
-  absl::Status Commit(const v1::Lease& lease, const v1::TaskResult& result, bool leaving);
+  absl::Status Commit(const v1::Lease& lease, const v1::TaskResult& result, const std::vector<std::string>& log_tail,
+                      bool leaving);
   absl::Status Fail(const v1::Lease& lease, v1::FailureReason reason, const std::string& message,
                     const std::vector<std::string>& log_tail);
 
  private:
+  void SetTrace(std::string trace_id);
+  // Into the metadata of a call.
+  void AddTrace(grpc::ClientContext& context) const;
   template <typename Request, typename Response, typename Method>
   absl::Status Call(Method method, const Request& request, Response& response, absl::Duration timeout,
                     std::stop_token stop);
@@ -61,6 +80,8 @@ class CoordinatorClient {
 
   mutable std::mutex mutex_;
   absl::Duration heartbeat_interval_ = absl::Seconds(5);
+  // Empty: none.
+  std::string trace_id_;
 };
 
 }  // namespace besa::worker

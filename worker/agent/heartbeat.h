@@ -6,8 +6,8 @@
 
 #include "besa/v1/worker_service.pb.h"
 #include "storage/base/sleeper.h"
+#include "telemetry/log_context.h"
 #include "worker/agent/coordinator_client.h"
-#include "worker/agent/log_context.h"
 
 namespace besa::worker {
 

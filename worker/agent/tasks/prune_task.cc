@@ -1,5 +1,8 @@
 #include "worker/agent/tasks/prune_task.h"
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -27,6 +30,9 @@ using storage::DType;
 using storage::HostTensor;
 using storage::OverlaySource;
 using storage::Uri;
+
+// See LinearResult.rows_by_rate.
+constexpr int64_t kRateBins = 100;
 
 // "jobs/{job} <tokens_uri>": activations are those of this job's model and of these very token ids. A job's inputs
 // never change (CheckUnchanged), its name has no space.
@@ -68,6 +74,16 @@ absl::Status WriteAllocation(const pruner::BlockPruning& pruning, const std::str
   return WriteFile(store, folder, "allocation.safetensors", tensors, result);
 }
 
+// Rows by the hundredths of them that were removed.
+void DescribeRows(const pruner::LinearAllocation& linear, v1::LinearResult& result) {
+  std::array<int32_t, kRateBins> rows = {};
+  for (const int32_t pruned : linear.pruned) {
+    const int64_t bin = linear.cols == 0 ? 0 : int64_t{pruned} * kRateBins / linear.cols;
+    ++rows[static_cast<size_t>(std::clamp<int64_t>(bin, 0, kRateBins - 1))];
+  }
+  *result.mutable_rows_by_rate() = {rows.begin(), rows.end()};
+}
+
 void Describe(const pruner::BlockPruning& pruning, int64_t block, const std::string& prefix, v1::BlockResult& result) {
   result.set_block(static_cast<int32_t>(block));
   int64_t zeros = 0;
@@ -78,6 +94,7 @@ void Describe(const pruner::BlockPruning& pruning, int64_t block, const std::str
     described.set_rows(linear.rows);
     described.set_cols(linear.cols);
     described.set_zeros(linear.zeros);
+    DescribeRows(linear, described);
     zeros += linear.zeros;
     weights += linear.rows * linear.cols;
   }

@@ -1,6 +1,6 @@
-#include "worker/agent/log_context.h"
+#include "telemetry/log_context.h"
 
-namespace besa::worker {
+namespace besa {
 namespace {
 
 LogFields& ThreadFields() {
@@ -18,4 +18,4 @@ ScopedLogFields::~ScopedLogFields() { ThreadFields().resize(outer_size_); }
 
 const LogFields& CurrentLogFields() { return ThreadFields(); }
 
-}  // namespace besa::worker
+}  // namespace besa

@@ -1,11 +1,11 @@
-// Facts that every log line of a thread carries while they are in scope: worker, job, task, attempt.
+// Facts that every log line of a thread carries while they are in scope: worker, job, task, block, attempt, trace.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace besa::worker {
+namespace besa {
 
 using LogFields = std::vector<std::pair<std::string, std::string>>;
 
@@ -24,4 +24,4 @@ class ScopedLogFields {
 // The fields in scope in this thread, outermost first.
 const LogFields& CurrentLogFields();
 
-}  // namespace besa::worker
+}  // namespace besa

@@ -1,19 +1,19 @@
-#include "worker/agent/logging.h"
+#include "telemetry/logging.h"
 
 #include <ctime>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "nlohmann/json.hpp"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/error_info.h"
-#include "worker/agent/log_context.h"
+#include "telemetry/log_context.h"
 
-namespace besa::worker {
+namespace besa {
 namespace {
 
 void Append(spdlog::memory_buf_t& out, const std::string& text) { out.append(text.data(), text.data() + text.size()); }
@@ -33,6 +33,7 @@ std::unique_ptr<spdlog::pattern_formatter> MakeFormatter(const std::string& patt
   return formatter;
 }
 
+// Patterns cannot escape what they quote.
 class JsonFormatter final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
@@ -53,10 +54,12 @@ class JsonFormatter final : public spdlog::formatter {
 
 }  // namespace
 
-absl::Status SetUpLogging(absl::string_view level, LogFormat format, std::shared_ptr<LogTail> tail) {
+LogFormat ParseLogFormat(absl::string_view name) { return name == "json" ? LogFormat::kJson : LogFormat::kText; }
+
+absl::Status SetUpLogging(absl::string_view level, LogFormat format, const std::vector<spdlog::sink_ptr>& sinks) {
   static const auto* const levels = new std::map<std::string, spdlog::level::level_enum>{
-      {"trace", spdlog::level::trace}, {"debug", spdlog::level::debug}, {"info", spdlog::level::info},
-      {"warn", spdlog::level::warn},   {"error", spdlog::level::err},
+      {"trace", spdlog::level::trace}, {"debug", spdlog::level::debug},  {"info", spdlog::level::info},
+      {"warn", spdlog::level::warn},   {"warning", spdlog::level::warn}, {"error", spdlog::level::err},
   };
   const auto found = levels->find(std::string(level));
   if (found == levels->end()) return FieldError("--log-level", level, "trace, debug, info, warn or error");
@@ -67,12 +70,13 @@ absl::Status SetUpLogging(absl::string_view level, LogFormat format, std::shared
   } else {
     errors->set_formatter(MakeFormatter("%Y-%m-%dT%H:%M:%S.%eZ %l %v%*", "\n"));
   }
-  std::vector<spdlog::sink_ptr> sinks{std::move(errors), std::move(tail)};
-  auto logger = std::make_shared<spdlog::logger>("worker", sinks.begin(), sinks.end());
+  std::vector<spdlog::sink_ptr> all{std::move(errors)};
+  all.insert(all.end(), sinks.begin(), sinks.end());
+  auto logger = std::make_shared<spdlog::logger>("besa", all.begin(), all.end());
   logger->set_level(found->second);
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
   return absl::OkStatus();
 }
 
-}  // namespace besa::worker
+}  // namespace besa
