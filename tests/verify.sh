@@ -38,14 +38,15 @@ includes_nothing_of() {
 
 server_and_worker_apart() {
   includes_nothing_of server 'worker|client' && includes_nothing_of worker 'server|client' &&
-    includes_nothing_of client 'server|worker' && includes_nothing_of storage 'server|worker|client|proto|besa'
+    includes_nothing_of client 'server|worker' && includes_nothing_of storage 'server|worker|client|proto|besa|telemetry|report' &&
+    includes_nothing_of telemetry 'server|worker|client|proto|besa|report' && includes_nothing_of report 'server|worker|client'
 }
 
 check 'clang-format' "$bin"/clang-format --dry-run -Werror "${cpp[@]}"
 check 'buf lint' lint_protos
 check 'shellcheck' shellcheck "${shell[@]}"
-check 'ruff check' "$bin"/ruff check --no-cache --quiet tests
-check 'ruff format' "$bin"/ruff format --no-cache --quiet --check tests
+check 'ruff check' "$bin"/ruff check --no-cache --quiet --config tests/ruff.toml tests deploy
+check 'ruff format' "$bin"/ruff format --no-cache --quiet --config tests/ruff.toml --check tests deploy
 check 'LibTorch and protobuf in separate files' torch_and_protobuf_apart
 check 'server and worker know nothing of each other' server_and_worker_apart
 exit $failed

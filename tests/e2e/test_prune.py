@@ -83,7 +83,7 @@ def test_manifest_hashes_every_published_file(pruned):
     _, _, output = pruned
     manifest = json.loads((output / "besa_manifest.json").read_text())
     listed = {file["path"]: file["sha256"] for file in manifest["files"]}
-    published = {path.name for path in output.iterdir()} - {"besa_manifest.json", "besa_run.json"}
+    published = {path.name for path in output.iterdir()} - {"besa_manifest.json", "besa_run.json", "report.html"}
     assert set(listed) == published
     for path, sha256 in listed.items():
         assert hashlib.sha256((output / path).read_bytes()).hexdigest() == sha256, path

@@ -82,7 +82,7 @@ def test_everything_on_s3_gives_the_bytes_of_the_folder(cluster, server, in_fold
     committed_once(cluster.tasks(job))
     # Nothing lies there but what the manifest lists, itself and the record of the run.
     manifest = json.loads((output / "besa_manifest.json").read_text())
-    expected = {file["path"] for file in manifest["files"]} | {"besa_manifest.json", "besa_run.json"}
+    expected = {file["path"] for file in manifest["files"]} | {"besa_manifest.json", "besa_run.json", "report.html"}
     assert {path.removeprefix("team/out/") for path in server.files("results") if path.startswith("team/")} == expected
     # Of the workspace its own, empty folder is left, or not even that.
     wait_until(
