@@ -1,7 +1,8 @@
 // Seconds of the pruner's parts on the shapes of the small models, on random weights:
 //   pruner_bench [threads]
 //
-// The yardstick of a training step is its own matrix products, timed alone in the same run.
+// The yardstick of a training step is its own matrix products, timed alone in the same run: those of the seven linears,
+// and those inside attention, of every block of queries with the keys that it sees.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -9,6 +10,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -32,13 +34,31 @@ double Milliseconds(const std::function<void()>& body) {
   return best;
 }
 
-// The matrix products of one training step and nothing else.
-void MatrixProducts(const BlockWeights& weights, const std::array<at::Tensor, kGroups>& inputs,
+// The matrix products of the linears in one training step and nothing else.
+void LinearProducts(const BlockWeights& weights, const std::array<at::Tensor, kGroups>& inputs,
                     const std::array<at::Tensor, kGroups>& gradients) {
   for (int group = 0; group < kGroups; ++group) {
     at::mm(inputs[group], weights.groups[group].t());
     at::mm(gradients[group].t(), inputs[group]);
     if (group != kQkv) at::mm(gradients[group], weights.groups[group]);
+  }
+}
+
+// The matrix products inside attention in one training step and nothing else: two forward and five backward (scores are
+// made again), by as many queries at a time as LibTorch's CPU kernel takes, each with the keys up to the last of them.
+void AttentionProducts(const BlockShape& shape, int64_t batch, int64_t length, const at::TensorOptions& options) {
+  const int64_t queries = length >= 768 ? 256 : length >= 192 ? 64 : 32;
+  const at::Tensor q = at::ones({length, shape.head_dim}, options);
+  const at::Tensor scores = at::ones({queries, length}, options);
+  for (int64_t head = 0; head < batch * shape.heads; ++head) {
+    for (int64_t first = 0; first < length; first += queries) {
+      const at::Tensor some = q.narrow(0, first, std::min(queries, length - first));
+      const at::Tensor all = q.narrow(0, 0, first + some.size(0));
+      const at::Tensor weights = scores.narrow(0, 0, some.size(0)).narrow(1, 0, all.size(0));
+      for (int product = 0; product < 3; ++product) at::mm(some, all.t());      // scores twice, gradient of weights
+      for (int product = 0; product < 2; ++product) at::mm(weights, all);       // output, gradient of queries
+      for (int product = 0; product < 2; ++product) at::mm(weights.t(), some);  // gradients of keys and values
+    }
   }
 }
 
@@ -64,18 +84,16 @@ void Measure(const char* name, const BlockShape& shape, int64_t batch, int64_t l
 
   BlockTrainer trainer(block, weights, orders, weights.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0);
   const double step = Milliseconds([&] { trainer.Step(x, reference); });
-  const double products = Milliseconds([&] { MatrixProducts(weights, inputs, gradients); });
-  const double attention = Milliseconds([&] {
-    AttentionState again = Attention(state.attention.query, state.attention.key, state.attention.value);
-    AttentionBackward(again.output, again);
-  });
+  const double linears = Milliseconds([&] { LinearProducts(weights, inputs, gradients); });
+  const double attention = Milliseconds([&] { AttentionProducts(shape, batch, length, options); });
   const double forward = Milliseconds([&] { block.Forward(x, weights, nullptr); });
   const double rank = Milliseconds([&] { RankLinears(weights, statistics, batch); });
   std::printf(
-      "%-4s %lld x %lld: step %.2f ms, its matrix products %.2f (ratio %.2f), with attention %.2f (ratio %.2f), "
-      "dense forward %.2f, rank %.2f\n",
-      name, static_cast<long long>(batch), static_cast<long long>(length), step, products, step / products,
-      products + attention, step / (products + attention), forward, rank);
+      "%-4s %lld x %lld: step %.2f ms, its matrix products %.2f (linears %.2f, inside attention %.2f), ratio %.2f; "
+      "dense "
+      "forward %.2f, rank %.2f\n",
+      name, static_cast<long long>(batch), static_cast<long long>(length), step, linears + attention, linears,
+      attention, step / (linears + attention), forward, rank);
 }
 
 }  // namespace
