@@ -95,9 +95,11 @@ def run(folder: Path, state: str, workers: int, tasks: int, block: float, measur
         )
         result = json.loads(done.stdout)
         memory = memory_mb(cluster.coordinator.pid)
+        listed = cluster.besa("--json", "--timeout", "60", "jobs", "list", "--limit", "0")
+        assert listed.code == 0, listed.out + listed.err
         open_tasks = sum(
             int(job["progress"]["tasks_total"]) - int(job["progress"].get("tasks_committed", 0))
-            for job in cluster.besa("--json", "jobs", "list", "--limit", "0").json()["jobs"]
+            for job in listed.json()["jobs"]
         )
         cluster.kill_coordinator()
         start = time.monotonic()

@@ -57,10 +57,10 @@ def test_a_full_workspace_fails_attempts_until_there_is_room(tmp_path, model, ex
 
 
 def test_a_full_state_disk_refuses_and_goes_on_when_there_is_room(tmp_path, model, expected):
-    with small_disk(tmp_path / "state", 2) as disk, Fleet(tmp_path, allow=[model]) as fleet:
+    with small_disk(tmp_path / "state", 16) as disk, Fleet(tmp_path, allow=[model]) as fleet:
         fleet.state = str(disk / "state.sqlite")
         fleet.start_fleet(workers=1)
-        job = fleet.submit_watched("state", model=model)
+        job = fleet.submit_watched("kept", model=model)
         until_leased(fleet, job, "prune-00000")
         ballast = fill(disk)
         refused = fleet.prune("other", model=model, samples=8, sequence_length=64)
@@ -70,5 +70,5 @@ def test_a_full_state_disk_refuses_and_goes_on_when_there_is_room(tmp_path, mode
         wait_until(lambda: "commit failed" in fleet.log("worker-1"), 60, "the worker to be put off")
         assert fleet.coordinators["coordinator-1"].poll() is None
         ballast.unlink()
-        history = fleet.check_succeeded(job, "state", expected)
+        history = fleet.check_succeeded(job, "kept", expected)
         assert history.grants == len(fleet.tasks(job)), "nothing was computed twice"
