@@ -96,6 +96,17 @@ def test_ranges_of_several_workers(tmp_path, deep_model, alone, workers):
     assert walked <= 0.75 * (workers - 1) * BLOCKS + workers
 
 
+def test_stored_activations_give_the_same_bytes(tmp_path, deep_model, alone):
+    output, tasks, job = run(tmp_path, deep_model, 4, "--activations", "stored")
+    assert output == alone[0]
+    assert job["activations"] == "ACTIVATIONS_STORED"
+    sweeps = [task for name, task in tasks.items() if name.startswith("sweep-")]
+    assert [int(task["sweep"]["windows"]) for task in sweeps] == [64, 64]
+    # Somebody did begin at a stored boundary instead of walking.
+    fetched = [task for task in tasks.values() if any(s["stage"] == "fetch" for s in task["result"]["stages"])]
+    assert fetched
+
+
 def test_killing_any_of_eight_costs_its_block(tmp_path, deep_model, alone):
     chance = random.Random(7)
     killed = []

@@ -19,6 +19,7 @@
 #include "worker/pruner/perplexity.h"
 #include "worker/pruner/prune_block.h"
 #include "worker/pruner/pruner.h"
+#include "worker/pruner/stored_activations.h"
 
 namespace besa::pruner {
 namespace {
@@ -114,7 +115,21 @@ class TorchEngine final : public Engine {
                                   PlanPruning(*request.config, request.calibration->windows,
                                               request.calibration->length, options, Plan(request.compute))));
       StageReporter reporter(observer, clock_);
+      RETURN_IF_ERROR(TakeStored(request, device_.OptionsFor(request.compute), reporter, streams_.dense));
       return PruneBlock(request, device_, streams_, workspace_, reporter);
+    });
+  }
+
+  absl::StatusOr<std::vector<StageSeconds>> Sweep(const SweepRequest& request, const Observer& observer) override {
+    RETURN_IF_ERROR(CheckWindows(*request.windows, "windows", *request.config));
+    return CatchExceptions([&]() -> absl::StatusOr<std::vector<StageSeconds>> {
+      device_.Use();
+      RETURN_IF_ERROR(CheckEvaluation("sweep", PlanEvaluation(*request.config, request.windows->windows,
+                                                              request.windows->length, Plan(request.compute))));
+      StageReporter reporter(observer, clock_);
+      RETURN_IF_ERROR(SweepDense(request, device_.OptionsFor(request.compute), reporter));
+      device_.Synchronize();
+      return reporter.Finish();
     });
   }
 

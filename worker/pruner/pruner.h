@@ -80,7 +80,7 @@ struct TokenWindows {
 int64_t PredictedTokens(const TokenWindows& text);
 
 struct Progress {
-  // "load", "walk", "statistics", "train" (BESA), "solve" (SparseGPT), "write" or "evaluate".
+  // "fetch", "load", "walk", "statistics", "train" (BESA), "solve" (SparseGPT), "write" or "evaluate".
   absl::string_view stage;
   int64_t step = 0;
   int64_t steps = 0;
@@ -110,6 +110,33 @@ struct DeviceInfo {
   int threads = 0;
 };
 
+// The dense model's activations in front of a block, as sweeps stored them.
+struct StoredActivations {
+  struct Part {
+    int64_t first_window = 0;
+    int64_t windows = 0;
+    // [windows, length, hidden], float32 or bfloat16.
+    std::function<absl::StatusOr<storage::HostTensor>()> read;
+  };
+  int64_t block = 0;
+  // In the order of their windows, together all of them.
+  std::vector<Part> parts;
+};
+
+// A walk of some of the calibration windows through the dense model.
+struct SweepRequest {
+  // As PruneRequest's. All must outlive the call.
+  const storage::ModelConfig* config = nullptr;
+  const storage::TensorSource* dense = nullptr;
+  // The share of the windows; its first one begins a batch of the walk of all.
+  const TokenWindows* windows = nullptr;
+  // Blocks, ascending.
+  std::vector<int64_t> boundaries;
+  // Takes what the windows are in front of a boundary, [windows, length, hidden], in the order of the boundaries.
+  std::function<absl::Status(int64_t block, storage::HostTensor activations)> store;
+  std::optional<ComputeType> compute;
+};
+
 struct PruneRequest {
   // The checkpoint that `dense` reads and its shape. Must outlive the call.
   const storage::ModelConfig* config = nullptr;
@@ -124,6 +151,8 @@ struct PruneRequest {
   // Identifies model and tokens: activations kept from an earlier call are used again only under the same key.
   std::string stream_key;
   const TokenWindows* calibration = nullptr;
+  // Taken if it lies nearer before the block than what is held; the result is the same.
+  std::optional<StoredActivations> stored;
   int64_t block = 0;
   BesaOptions options;
   // Unset: float32 on a CPU, bfloat16 on a GPU.
@@ -220,6 +249,10 @@ class Engine {
   // Walks the activations to the block (from where they stand, or from the embeddings) and prunes it. In the sequential
   // schedule the next block goes on from what was committed, by `pruned`, and never from what the engine remembers.
   virtual absl::StatusOr<BlockPruning> Prune(const PruneRequest& request, const Observer& observer) = 0;
+
+  // Walks a share of the windows from the embeddings to the last boundary. What is held stays as it is, unless its
+  // memory is needed.
+  virtual absl::StatusOr<std::vector<StageSeconds>> Sweep(const SweepRequest& request, const Observer& observer) = 0;
 
   // The block whose input activations are held, under which key; empty key: none. In the sequential schedule: where the
   // pruned activations stand.

@@ -9,6 +9,7 @@
 #include "worker/agent/tasks/passthrough_task.h"
 #include "worker/agent/tasks/prepare_task.h"
 #include "worker/agent/tasks/prune_task.h"
+#include "worker/agent/tasks/sweep_task.h"
 
 namespace besa::worker {
 namespace {
@@ -20,6 +21,8 @@ absl::StatusOr<v1::TaskResult> RunByKind(const v1::Assignment& assignment, const
       return RunPrepare(assignment, environment, observer);
     case v1::TASK_KIND_PRUNE:
       return RunPrune(assignment, environment, observer);
+    case v1::TASK_KIND_SWEEP:
+      return RunSweep(assignment, environment, observer);
     case v1::TASK_KIND_PASSTHROUGH:
       return RunPassthrough(assignment, environment, observer);
     case v1::TASK_KIND_EVALUATE_DENSE:

@@ -21,6 +21,7 @@
 #include "worker/agent/tasks/prefetch.h"
 #include "worker/agent/tasks/progress.h"
 #include "worker/agent/tasks/stages.h"
+#include "worker/agent/tasks/stored_boundary.h"
 
 namespace besa::worker {
 namespace {
@@ -142,6 +143,7 @@ absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const 
     request.committed = CommittedIdentities(assignment);
   }
   request.compute = ComputeTypeOf(spec);
+  request.stored = StoredBefore(store, assignment);
   ASSIGN_OR_RETURN(pruner::BlockPruning pruning, environment.engine.Prune(request, EngineObserver(observer)));
 
   v1::TaskResult result;
