@@ -4,9 +4,13 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "telemetry/process_metrics.h"
 
 namespace besa {
 namespace {
@@ -36,6 +40,27 @@ TEST(MetricsEndpoint, ServesTheRegistryAndTheProcess) {
   EXPECT_THAT(text, HasSubstr(R"(program="besa-coordinator",version="1.2.3"} 1)"));
   EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes "));
   EXPECT_THAT(text, HasSubstr("process_cpu_seconds_total "));
+}
+
+double ValueOf(const std::vector<prometheus::MetricFamily>& families, const std::string& name) {
+  for (const prometheus::MetricFamily& family : families) {
+    if (family.name == name) return family.metric.at(0).gauge.value;
+  }
+  return -1;
+}
+
+TEST(ProcessMetrics, AreThoseOfThisProcess) {
+  std::vector<char> touched(64 << 20, 'x');
+  double sum = 0;
+  for (int i = 0; i < 200'000'000; ++i) sum += touched[static_cast<size_t>(i) % touched.size()];
+  ASSERT_GT(sum, 0);
+  const auto families = ProcessMetrics().Collect();
+  EXPECT_GT(ValueOf(families, "process_resident_memory_bytes"), 64 << 20);
+  EXPECT_LT(ValueOf(families, "process_resident_memory_bytes"), 1e9);
+  EXPECT_GT(ValueOf(families, "process_cpu_seconds_total"), 0.01);
+  EXPECT_LT(ValueOf(families, "process_cpu_seconds_total"), 100);
+  EXPECT_NEAR(ValueOf(families, "process_start_time_seconds"), absl::ToUnixSeconds(absl::Now()), 120);
+  EXPECT_GE(ValueOf(families, "process_open_fds"), 3);
 }
 
 TEST(MetricsEndpoint, APortInUseIsNamed) {

@@ -25,9 +25,10 @@ std::vector<double> StatFields() {
   std::ifstream file("/proc/self/stat");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   std::istringstream rest(text.substr(std::min(text.size(), text.rfind(')') + 1)));
-  std::vector<double> fields(3, 0.0);
-  std::string field;
-  rest >> field;
+  // 0 to 3: nothing, the id, the name and the state, which are no numbers or of no use.
+  std::vector<double> fields(4, 0.0);
+  std::string state;
+  rest >> state;
   for (double value = 0; rest >> value;) fields.push_back(value);
   fields.resize(64, 0.0);
   return fields;

@@ -237,6 +237,8 @@ def job():
 
 def worker():
     one = '{instance=~"$instance"}'
+    # Of other stages, such as writing, a step is a byte or a tensor.
+    steps = '{instance=~"$instance", stage=~"train|solve|evaluate|walk|statistics"}'
     return board(
         "besa-worker",
         "besa / worker",
@@ -254,7 +256,7 @@ def worker():
             ],
             "Pace": [
                 lines("Tokens a second", [(f"rate(besa_worker_tokens_total{one}[{RATE}])", "{{instance}} {{kind}}")]),
-                lines("Steps a second", [(f"rate(besa_worker_steps_total{one}[{RATE}])", "{{instance}} {{stage}}")]),
+                lines("Steps a second", [(f"rate(besa_worker_steps_total{steps}[{RATE}])", "{{instance}} {{stage}}")]),
                 lines(
                     "Seconds a second by stage",
                     [(f"sum by (stage) (rate(besa_worker_stage_seconds_total{one}[{RATE}]))", "{{stage}}")],

@@ -93,8 +93,10 @@ def draw(board: dict, prometheus: Prometheus, variables: dict, begin: float, pat
         places.append((x, y, width, height))
         x, tallest = x + width, max(tallest, height)
     rows = y + tallest
-    figure = plt.figure(figsize=(17, rows * 0.42), layout="constrained")
-    grid = figure.add_gridspec(rows, WIDTH)
+    figure = plt.figure(figsize=(17, rows * 0.42), layout=None)
+    grid = figure.add_gridspec(
+        rows, WIDTH, left=0.03, right=0.99, top=1 - 0.9 / (rows * 0.42), bottom=0.02, wspace=2.5, hspace=2.2
+    )
     figure.suptitle(board["title"], fontsize=15, x=0.01, ha="left")
     for panel, (left, top, width, height) in zip(wanted, places, strict=True):
         axes = figure.add_subplot(grid[top : top + height, left : left + width])

@@ -97,7 +97,8 @@ class MeteredTaskRunner::Running {
     const int64_t done = std::max<int64_t>(0, progress.step() - step_);
     step_ = progress.step();
     steps_->Increment(static_cast<double>(done));
-    if (stage_ != kTrain || progress.steps() <= 0) return;
+    // Before the first step there is no loss.
+    if (stage_ != kTrain || progress.step() <= 0 || progress.steps() <= 0) return;
     CountTokens(calibration_tokens_ * static_cast<double>(done) / static_cast<double>(progress.steps()));
     if (loss_ == nullptr) loss_ = &families_.loss.Add({});
     if (sparsity_ == nullptr) sparsity_ = &families_.sparsity.Add({});
