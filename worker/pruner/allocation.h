@@ -16,6 +16,7 @@
 #include <array>
 #include <vector>
 
+#include "worker/kernels/allocation_kernels.h"
 #include "worker/pruner/block_shape.h"
 #include "worker/pruner/pruner.h"
 
@@ -39,10 +40,8 @@ class Allocation {
   // The logits of all groups, [groups, 101], in the order of the linears; start at 0 and are trained in place.
   const at::Tensor& beta() const { return beta_; }
 
-  // What the current logits mean.
+  // What the current logits mean. Views of buffers: valid until Forward is called again.
   struct Rates {
-    // s, [groups, 101].
-    at::Tensor distribution;
     // alpha of each group, [groups].
     at::Tensor rate;
     // Weights to remove from each row of the block, [rows], int32.
@@ -52,9 +51,20 @@ class Allocation {
   };
   Rates Forward() const;
 
-  // Gradient of loss + penalty by beta, given the histogram [rows of the block, 101] of dL/dW * W (any
-  // floating type).
+  // Gradient of loss + penalty by beta, given the histogram [rows of the block, 101] of dL/dW * W (float or double).
+  // Valid until Backward is called again.
   at::Tensor Backward(const Rates& rates, const at::Tensor& histogram) const;
+
+  // Which linears' parts of a gradient are finite, [7] bool, and whether all are, a scalar. Valid until it is called
+  // again.
+  struct Finite {
+    at::Tensor linears;
+    at::Tensor all;
+  };
+  Finite CheckFinite(const at::Tensor& gradient) const;
+
+  // Memory that kernels of the allocation and of its optimiser share.
+  const at::Tensor& scratch() const { return scratch_; }
 
   // One linear's part of a tensor with one entry a row, or one entry a group.
   at::Tensor RowsOf(Linear linear, const at::Tensor& per_row) const;
@@ -64,25 +74,27 @@ class Allocation {
   std::vector<double> FinalRates() const;
 
  private:
-  at::Tensor Distribution() const;
+  kernels::AllocationProblem Problem() const;
 
-  BlockShape shape_;
   AllocationOptions options_;
   // Where each linear's rows and groups begin; the last entry is the total.
   std::array<int64_t, kLinears + 1> first_row_{};
   std::array<int64_t, kLinears + 1> first_group_{};
-  at::Tensor beta_;
-  // p, [101].
-  at::Tensor candidates_;
-  // The prior's logits, [101]; undefined without a prior.
-  at::Tensor prior_;
-  // [101, 101], one where d >= i: turns bucket sums into sums over all buckets from i on.
-  at::Tensor tail_;
-  // C of every row and its group, [rows].
+  // On the host: the first row of each group; the last entry is the number of rows.
+  std::vector<int32_t> first_row_of_group_;
+  // The same on the device, and what else kernels::AllocationProblem points to.
+  at::Tensor group_begin_;
   at::Tensor cols_of_row_;
-  at::Tensor group_of_row_;
-  // Share of the block's weights in each group, [groups].
-  at::Tensor weight_of_group_;
+  at::Tensor share_of_group_;
+  // Undefined without a prior.
+  at::Tensor prior_;
+
+  at::Tensor beta_;
+  // Results of Forward, Backward and CheckFinite.
+  Rates rates_;
+  at::Tensor gradient_;
+  Finite finite_;
+  at::Tensor scratch_;
 };
 
 }  // namespace besa::pruner

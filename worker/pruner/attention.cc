@@ -1,5 +1,6 @@
 #include "worker/pruner/attention.h"
 
+#include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/ops/_flash_attention_backward.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
@@ -136,7 +137,13 @@ AttentionGradients FlashCudaWithWindowBackward(const at::Tensor& gradient_output
   return {query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)};
 }
 
-// cuDNN's forward kernel is the faster one on Hopper; its statistics are those that FlashAttention's backward takes.
+// Where cuDNN's forward kernel is the faster one: on Hopper, and for heads that it was written for. It is deterministic
+// and its statistics are those that FlashAttention's backward pass takes (cuDNN's own is not deterministic).
+bool HasFastCudnn(const at::Tensor& query) {
+  const int64_t head_dim = query.size(-1);
+  return at::cuda::getCurrentDeviceProperties()->major == 9 && (head_dim == 64 || head_dim == 128);
+}
+
 AttentionState CudnnForward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
   auto result = at::_scaled_dot_product_cudnn_attention(query, key, value, /*attn_bias=*/std::nullopt,
                                                         /*compute_log_sumexp=*/true, /*dropout_p=*/0.0,
@@ -168,8 +175,7 @@ AttentionState Attention(const at::Tensor& query, const at::Tensor& key, const a
       return FlashCpu(query, key, value, window);
     case AttentionKind::kFlashCuda: {
       if (window > 0) return FlashCudaWithWindow(query, key, value, window);
-      static const bool use_cudnn = getenv("BESA_CUDNN") != nullptr;
-      if (use_cudnn) return CudnnForward(query, key, value);
+      if (HasFastCudnn(query)) return CudnnForward(query, key, value);
       auto result = at::_scaled_dot_product_flash_attention(query, key, value, /*dropout_p=*/0.0, /*is_causal=*/true);
       return {.kind = kind,
               .query = query,

@@ -3,7 +3,8 @@
 //
 // Three implementations behind one interface, chosen by device, type and head size alone:
 //   flash on a CPU      LibTorch's blocked kernel (float32, float64, bfloat16)
-//   flash on CUDA       LibTorch's FlashAttention in its deterministic mode (bfloat16, head_dim % 8 == 0, <= 256)
+//   flash on CUDA       LibTorch's FlashAttention in its deterministic mode (bfloat16, head_dim % 8 == 0, <= 256);
+//                       on Hopper forward by cuDNN, for heads of 64 and 128
 //   explicit on CUDA    matrix products with the [heads, length, length] scores in memory (everything else)
 #pragma once
 

@@ -1,8 +1,6 @@
 #include "worker/pruner/block_trainer.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/stack.h>
 
 #include <algorithm>
 
@@ -19,7 +17,7 @@ BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
       dense_(dense),
       orders_(orders),
       allocation_(block.shape(), options, dense.groups[kQkv].device()),
-      optimizer_(allocation_.beta(), d_coef),
+      optimizer_(allocation_.beta(), d_coef, allocation_.scratch()),
       masked_(masked),
       graph_([this](const at::Tensor& x, const at::Tensor& reference) { return ComputeStep(x, reference); }) {
   int64_t largest = 0;
@@ -37,7 +35,7 @@ void BlockTrainer::WriteMaskedWeights(const at::Tensor& pruned) {
 
 int64_t BlockTrainer::bytes() const {
   return static_cast<int64_t>(gradient_buffer_.nbytes() + histogram_.nbytes() +
-                              (1 + Prodigy::kStatesPerParameter) * allocation_.beta().nbytes());
+                              (2 + Prodigy::kStatesPerParameter) * allocation_.beta().nbytes());
 }
 
 void BlockTrainer::Restart() {
@@ -69,15 +67,13 @@ at::Tensor BlockTrainer::ComputeStep(const at::Tensor& x, const at::Tensor& refe
   at::Tensor loss;
   Allocation::Rates rates;
   const at::Tensor gradient = Gradient(x, reference, loss, rates);
-  std::vector<at::Tensor> finite;
-  for (Linear linear : kAllLinears) finite.push_back(allocation_.GroupsOf(linear, gradient).isfinite().all());
-  const at::Tensor all_finite = at::stack(finite);
+  const Allocation::Finite finite = allocation_.CheckFinite(gradient);
   const at::Tensor record = at::empty({StepRecord::kSize}, allocation_.beta().options());
   record.select(0, StepRecord::kLoss).copy_(loss);
   record.select(0, StepRecord::kSparsity).copy_(rates.sparsity);
   record.select(0, StepRecord::kD).copy_(optimizer_.d());
-  record.narrow(0, StepRecord::kFinite, kLinears).copy_(all_finite);
-  optimizer_.Step(gradient, all_finite.all());
+  record.narrow(0, StepRecord::kFinite, kLinears).copy_(finite.linears);
+  optimizer_.Step(gradient, finite.all);
   return record;
 }
 

@@ -43,20 +43,23 @@ at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights,
   RmsNormResult norm = RmsNorm(flat, weights.input_norm, shape_.rms_norm_eps);
   const at::Tensor qkv = Linears(norm.output, weights, kQkv);
   if (state != nullptr) state->inputs[kQkv] = norm.output;
-  const at::Tensor by_head = qkv.view({batch, length, heads + 2 * kv_heads, shape_.head_dim});
-  at::Tensor qk = by_head.narrow(2, 0, heads + kv_heads);
+  // q and k as rope takes them: with the heads of v behind them, unless they are normalised.
+  at::Tensor qk = qkv;
   if (weights.qk_norm.defined()) {
-    const RmsNormResult normed = RmsNorm(qk, weights.qk_norm, shape_.rms_norm_eps);
+    const RmsNormResult normed = RmsNorm(qkv, weights.qk_norm, shape_.rms_norm_eps);
     if (state != nullptr) {
-      state->raw_qk = qk;
+      state->raw_qkv = qkv;
       state->qk_inverse_rms = normed.inverse_rms;
     }
     qk = normed.output;
   }
-  rope_.Rotate(qk);
-  AttentionState attention =
-      Attention(qk.narrow(2, 0, heads).transpose(1, 2), qk.narrow(2, heads, kv_heads).transpose(1, 2),
-                by_head.narrow(2, heads + kv_heads, kv_heads).transpose(1, 2), weights.shape.window);
+  rope_.Rotate(qk, heads + kv_heads);
+  // [batch, count heads, length, head_dim] of a matrix of heads, from one on.
+  const auto heads_of = [&](const at::Tensor& matrix, int64_t first, int64_t count) {
+    return matrix.view({batch, length, -1, shape_.head_dim}).narrow(2, first, count).transpose(1, 2);
+  };
+  AttentionState attention = Attention(heads_of(qk, 0, heads), heads_of(qk, heads, kv_heads),
+                                       heads_of(qkv, heads + kv_heads, kv_heads), weights.shape.window);
   qk.reset();
   const at::Tensor attended = attention.output.transpose(1, 2).reshape({tokens, heads * shape_.head_dim});
   const at::Tensor residual = AddLinear(flat, attended, weights, kAttentionOut);
@@ -102,8 +105,8 @@ void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weig
   };
 
   emit(kMlpOut, gradient);
-  at::Tensor gradient_gate_up = SwiGluBackward(at::mm(gradient, weights.groups[kMlpOut]), state.gate_up);
-  state.gate_up.reset();
+  SwiGluBackward(at::mm(gradient, weights.groups[kMlpOut]), state.gate_up);
+  at::Tensor gradient_gate_up = std::exchange(state.gate_up, at::Tensor());
   emit(kGateUp, gradient_gate_up);
   const at::Tensor gradient_norm = at::mm(gradient_gate_up, weights.groups[kGateUp]);
   gradient_gate_up.reset();
@@ -120,14 +123,14 @@ void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weig
   gradient_qkv.narrow(2, heads, kv_heads).copy_(attention.key.transpose(1, 2));
   gradient_qkv.narrow(2, heads + kv_heads, kv_heads).copy_(attention.value.transpose(1, 2));
   attention = {};
-  const at::Tensor gradient_qk = gradient_qkv.narrow(2, 0, heads + kv_heads);
-  rope_.RotateBack(gradient_qk);
+  const at::Tensor gradient_matrix = gradient_qkv.view({tokens, shape_.GroupRows(kQkv)});
+  rope_.RotateBack(gradient_matrix, heads + kv_heads);
   if (weights.qk_norm.defined()) {
-    gradient_qk.copy_(RmsNormBackward(gradient_qk, state.raw_qk, weights.qk_norm, state.qk_inverse_rms));
-    state.raw_qk.reset();
+    RmsNormBackward(gradient_matrix, state.raw_qkv, weights.qk_norm, state.qk_inverse_rms);
+    state.raw_qkv.reset();
     state.qk_inverse_rms.reset();
   }
-  emit(kQkv, gradient_qkv.view({tokens, shape_.GroupRows(kQkv)}));
+  emit(kQkv, gradient_matrix);
 }
 
 }  // namespace besa::pruner

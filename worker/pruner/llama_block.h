@@ -25,8 +25,8 @@ namespace besa::pruner {
 struct BlockState {
   // The input of each group of linears, [tokens, group cols].
   std::array<at::Tensor, kGroups> inputs;
-  // With normalised heads: q and k before it, [batch, length, heads + kv_heads, head_dim], and RmsNorm's statistics.
-  at::Tensor raw_qk;
+  // With normalised heads: q and k before it (and v), [tokens, group rows], and RmsNorm's statistics.
+  at::Tensor raw_qkv;
   at::Tensor qk_inverse_rms;
   AttentionState attention;
   // r above, [tokens, hidden].

@@ -32,14 +32,16 @@ absl::StatusOr<at::ScalarType> FloatingType(const storage::HostTensor& tensor) {
 }
 
 // A view of the bytes, only to be read from.
-absl::StatusOr<at::Tensor> View(const storage::HostTensor& tensor, at::IntArrayRef shape) {
-  if (at::IntArrayRef(tensor.shape) != shape) {
-    return absl::InvalidArgumentError(absl::StrCat(tensor.name, ": shape [", absl::StrJoin(tensor.shape, ", "),
-                                                   "]; the config implies [",
-                                                   absl::StrJoin(shape.begin(), shape.end(), ", "), "]"));
-  }
+absl::StatusOr<at::Tensor> View(const storage::HostTensor& tensor) {
   ASSIGN_OR_RETURN(const at::ScalarType type, FloatingType(tensor));
-  return at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), shape, at::TensorOptions().dtype(type));
+  return at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), tensor.shape, at::TensorOptions().dtype(type));
+}
+
+absl::Status CheckShape(const std::string& name, at::IntArrayRef is, at::IntArrayRef expected) {
+  if (is == expected) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(name, ": shape [", absl::StrJoin(is.begin(), is.end(), ", "),
+                                                 "]; the config implies [",
+                                                 absl::StrJoin(expected.begin(), expected.end(), ", "), "]"));
 }
 
 absl::Status CheckCount(int64_t bad, int64_t block, absl::string_view where) {
@@ -51,8 +53,8 @@ absl::Status CheckCount(int64_t bad, int64_t block, absl::string_view where) {
 // end.
 class Assembly {
  public:
-  // Gives a weight by its name within the block; valid until asked for the next.
-  using Give = std::function<absl::StatusOr<const storage::HostTensor*>(const std::string& name)>;
+  // Gives a weight in host memory by its name within the block.
+  using Give = std::function<absl::StatusOr<at::Tensor>(const std::string& name)>;
 
   Assembly(int64_t block, BlockWeights& weights, const Give& give)
       : block_(block),
@@ -88,10 +90,11 @@ class Assembly {
   static constexpr int64_t kMost = 18;
 
   absl::Status Take(const std::string& name, const char* where, const at::Tensor& to) {
-    ASSIGN_OR_RETURN(const storage::HostTensor* const tensor, give_(name));
-    ASSIGN_OR_RETURN(const at::Tensor host, View(*tensor, to.sizes()));
-    // What has to be converted is converted on the device.
-    to.copy_(host.scalar_type() == to.scalar_type() ? host : host.to(to.device()));
+    ASSIGN_OR_RETURN(const at::Tensor host, give_(name));
+    RETURN_IF_ERROR(CheckShape(absl::StrCat(storage::BlockPrefix(block_), name), host.sizes(), to.sizes()));
+    // Pinned memory is read while the host goes on; Check waits. What has to be converted is converted on the device.
+    const bool pinned = to.is_cuda() && host.is_pinned();
+    to.copy_(host.scalar_type() == to.scalar_type() ? host : host.to(to.device(), host.scalar_type(), pinned), pinned);
     CountNonFinite(to, counts_.select(0, static_cast<int64_t>(where_.size())));
     where_.emplace_back(where);
     return absl::OkStatus();
@@ -120,9 +123,18 @@ absl::StatusOr<at::Tensor> AsTensor(storage::HostTensor& tensor) {
   return at::from_blob(tensor.bytes.data(), tensor.shape, at::TensorOptions().dtype(type));
 }
 
+absl::StatusOr<at::Tensor> Stage(const storage::HostTensor& tensor, at::Device device) {
+  ASSIGN_OR_RETURN(const at::Tensor view, View(tensor));
+  if (!device.is_cuda()) return view;
+  const at::Tensor pinned = at::empty(view.sizes(), view.options().pinned_memory(true));
+  pinned.copy_(view);
+  return pinned;
+}
+
 absl::StatusOr<at::Tensor> Upload(const storage::HostTensor& tensor, at::IntArrayRef shape, int64_t block,
                                   absl::string_view where, const at::TensorOptions& options) {
-  ASSIGN_OR_RETURN(const at::Tensor host, View(tensor, shape));
+  ASSIGN_OR_RETURN(const at::Tensor host, View(tensor));
+  RETURN_IF_ERROR(CheckShape(tensor.name, host.sizes(), shape));
   // Copied before the bytes go.
   at::Tensor uploaded = host.to(options, /*non_blocking=*/false, /*copy=*/true);
   RETURN_IF_ERROR(CheckCount(CountNonFinite(uploaded), block, where));
@@ -141,7 +153,7 @@ absl::StatusOr<at::Tensor> LoadEmbedding(const storage::ModelConfig& config, con
 }
 
 absl::Status UploadBlock(const BlockTensors& tensors, int64_t block, BlockWeights& weights) {
-  const Assembly::Give give = [&](const std::string& name) -> absl::StatusOr<const storage::HostTensor*> {
+  const Assembly::Give give = [&](const std::string& name) -> absl::StatusOr<at::Tensor> {
     const auto found = tensors.find(name);
     if (found == tensors.end()) {
       return absl::InvalidArgumentError(
@@ -154,9 +166,9 @@ absl::Status UploadBlock(const BlockTensors& tensors, int64_t block, BlockWeight
 
 absl::Status LoadBlock(const storage::TensorSource& source, int64_t block, BlockWeights& weights) {
   storage::HostTensor tensor;
-  const Assembly::Give give = [&](const std::string& name) -> absl::StatusOr<const storage::HostTensor*> {
+  const Assembly::Give give = [&](const std::string& name) -> absl::StatusOr<at::Tensor> {
     ASSIGN_OR_RETURN(tensor, source.Read(absl::StrCat(storage::BlockPrefix(block), name)));
-    return &tensor;
+    return View(tensor);
   };
   return Assembly(block, weights, give).Run();
 }

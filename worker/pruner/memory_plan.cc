@@ -25,8 +25,8 @@ constexpr int64_t kAccumulatorBytes = 4;
 constexpr int64_t kLogitBytes = 64 * kMiB;
 // Norms, rotary tables, token ids, scalars.
 constexpr int64_t kSmallTensors = kMiB;
-// cuBLAS's workspace and the caching allocator's rounding.
-constexpr int64_t kCudaOverhead = 128 * kMiB;
+// The workspaces of cuBLAS, one more for the stream that a step is recorded on, and the caching allocator's rounding.
+constexpr int64_t kCudaOverhead = 320 * kMiB;
 // Multiprocessors of the largest card: deterministic FlashAttention keeps one partial sum for each of them.
 constexpr int64_t kMultiprocessors = 144;
 
@@ -90,8 +90,8 @@ struct Sizes {
   }
   // Bytes a token at the peak of a training step: in the loss, in the MLP's backward pass or in attention's.
   int64_t Step(int64_t batch) const {
-    const int64_t loss = ForwardKept() + 2 * H() * kAccumulatorBytes;
-    const int64_t mlp = (5 * H() + Q() + N() + A() + 5 * I()) * element() + Scores(1);
+    const int64_t loss = ForwardKept();
+    const int64_t mlp = (5 * H() + Q() + N() + A() + 3 * I()) * element() + Scores(1);
     int64_t attention_backward = (3 * H() + 2 * Q() + N() + 7 * A()) * element() + Scores(3);
     if (attention() == AttentionKind::kFlashCuda) {
       attention_backward += (kMultiprocessors / (batch * shape.heads) + 1) * A() * kAccumulatorBytes;
@@ -240,10 +240,9 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   const int64_t block_as_read = sizes.HostBytes(weights);
   const int64_t rows = sizes.shape.TotalRows();
   const int64_t groups = options.granularity == Granularity::kRow ? rows : kLinears;
-  // float64: logits and the optimiser's state; and at most six temporaries of a step.
-  const int64_t allocation = groups * kernels::kCandidates * 8 * (1 + Prodigy::kStatesPerParameter) +
+  // float64: logits, their gradient and the optimiser's state.
+  const int64_t allocation = groups * kernels::kCandidates * 8 * (2 + Prodigy::kStatesPerParameter) +
                              rows * kernels::kCandidates * kAccumulatorBytes;
-  const int64_t allocation_step = groups * kernels::kCandidates * 8 * 6;
 
   // What BlockWorkspace keeps from block to block: a recorded step keeps what it works in, and its inputs.
   std::vector<MemoryPlan::Part> kept = {{"weights", sizes.Weights()}};
@@ -254,8 +253,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
     kept.push_back({"order of importance", 2 * weights});
     kept.push_back({"allocation", allocation});
     if (compute.cuda) {
-      kept.push_back(
-          {"training step", training_step + allocation_step + 2 * batch_tokens * sizes.H() * sizes.element()});
+      kept.push_back({"training step", training_step + 2 * batch_tokens * sizes.H() * sizes.element()});
     }
   }
   const auto moment = [&](std::vector<MemoryPlan::Part> parts) {
@@ -285,7 +283,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   const int64_t final_pass = walk_tokens * (sizes.Forward() + 3 * sizes.H() * kAccumulatorBytes);
   std::vector<MemoryPlan::Part> streams_and = {{"activations", stream}, {"reference", stream}};
   if (besa) {
-    const int64_t step = compute.cuda ? 0 : training_step + allocation_step;
+    const int64_t step = compute.cuda ? 0 : training_step;
     streams_and.push_back({"training step and final loss", std::max(step, final_pass)});
     moments.push_back(moment(streams_and));
   } else {

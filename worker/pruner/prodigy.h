@@ -12,13 +12,14 @@ namespace besa::pruner {
 // All state lives on the parameters' device and Step never waits for it.
 class Prodigy {
  public:
-  // Trains `parameters` (contiguous, float64) in place. They must be zero, which is where distances are measured from.
-  Prodigy(const at::Tensor& parameters, double d_coef);
+  // Trains `parameters` (contiguous, float64, as Allocation has them) in place. They must be zero, which is where
+  // distances are measured from. `scratch` is Allocation's.
+  Prodigy(const at::Tensor& parameters, double d_coef, const at::Tensor& scratch);
 
   // Begins anew; the parameters must be zero again.
   void Restart();
 
-  // One step. `apply`, a bool scalar on the device: where false, nothing changes at all.
+  // One step. `apply`, a bool scalar on the device: where false, nothing changes at all. Uses up `gradient`.
   void Step(const at::Tensor& gradient, const at::Tensor& apply);
 
   // The step size of the next step, a float64 scalar on the device.
@@ -30,6 +31,7 @@ class Prodigy {
  private:
   double d_coef_;
   at::Tensor parameters_;
+  at::Tensor scratch_;
   at::Tensor first_moment_;
   at::Tensor second_moment_;
   at::Tensor gradient_sum_;

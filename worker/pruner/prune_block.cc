@@ -72,6 +72,8 @@ class BlockJob {
   StageReporter& reporter_;
 
   BlockPruning result_;
+  // Of result_.tensors, until they are on the device.
+  BlockTensors staged_;
   // What enters the block, and what its output is compared with, [samples, length, hidden].
   at::Tensor x_;
   at::Tensor reference_;
@@ -86,6 +88,9 @@ absl::Status BlockJob::ReadBlock() {
   for (const std::string& name : request_.block_tensors) {
     ASSIGN_OR_RETURN(storage::HostTensor tensor, request_.dense->Read(name));
     hash.Update(tensor.bytes);
+    if (absl::string_view within = tensor.name; absl::ConsumePrefix(&within, storage::BlockPrefix(request_.block))) {
+      ASSIGN_OR_RETURN(staged_[std::string(within)], Stage(tensor, tensor_options_.device()));
+    }
     result_.tensors.push_back(std::move(tensor));
     RETURN_IF_ERROR(reporter_.Step(static_cast<int64_t>(result_.tensors.size())));
   }
@@ -107,15 +112,11 @@ absl::Status BlockJob::Walk() {
 }
 
 absl::Status BlockJob::UploadDense() {
-  const std::string prefix = storage::BlockPrefix(request_.block);
-  BlockTensors by_name;
-  for (const storage::HostTensor& tensor : result_.tensors) {
-    absl::string_view name = tensor.name;
-    if (absl::ConsumePrefix(&name, prefix)) by_name[std::string(name)] = &tensor;
-  }
   // A walk may have left another block there.
   workspace_.dense().shape = shape_;
-  return UploadBlock(by_name, request_.block, workspace_.dense());
+  RETURN_IF_ERROR(UploadBlock(staged_, request_.block, workspace_.dense()));
+  staged_.clear();
+  return absl::OkStatus();
 }
 
 absl::Status BlockJob::TakeStatistics() {

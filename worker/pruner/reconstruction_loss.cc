@@ -1,13 +1,16 @@
 #include "worker/pruner/reconstruction_loss.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/sub.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
+#include "worker/kernels/block_kernels.h"
 #include "worker/pruner/rms_norm.h"
 #include "worker/pruner/tensor_kernels.h"
+#include "worker/pruner/tensor_view.h"
 
 namespace besa::pruner {
 namespace {
@@ -34,10 +37,12 @@ at::Tensor Difference(const at::Tensor& y, const at::Tensor& reference) {
 }  // namespace
 
 LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& reference) {
-  at::Tensor difference = Difference(y, reference);
-  const at::Tensor weight = ChannelWeight(Energy(reference));
-  const at::Tensor loss = Energy(difference).mul_(weight).sum();
-  return {loss, difference.mul_(weight.mul(2.0)).to(y.scalar_type())};
+  const at::TensorOptions accumulator = y.options().dtype(AccumulatorType(y.scalar_type()));
+  const at::Tensor scratch = at::empty({3, y.size(-1)}, accumulator);
+  const at::Tensor loss = at::empty({}, accumulator);
+  Check(kernels::ReconstructionLoss(DeviceOf(y), MatrixOf(y), MatrixOf(reference), scratch.data_ptr(), loss.data_ptr(),
+                                    MatrixOf(y)));
+  return {loss, y};
 }
 
 int64_t FinalLossSamples(int64_t samples, int64_t length) {

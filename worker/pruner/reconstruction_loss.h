@@ -14,11 +14,11 @@ namespace besa::pruner {
 struct LossAndGradient {
   // A scalar in the accumulator type.
   at::Tensor loss;
-  // dL/dy, shaped and typed as y.
+  // dL/dy, in the place of y.
   at::Tensor gradient;
 };
 
-// y and reference [batch, length, hidden]; sums run over all tokens of the batch.
+// y and reference [batch, length, hidden]; sums run over all tokens of the batch. Overwrites y.
 LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& reference);
 
 // Samples that a block's final loss is measured on, the first ones: a batch of about 8,192 tokens, since going through

@@ -9,18 +9,20 @@ namespace besa::pruner {
 at::ScalarType AccumulatorType(at::ScalarType type);
 
 struct RmsNormResult {
-  // Like x.
+  // [tokens, heads * features], typed as x.
   at::Tensor output;
-  // 1 / sqrt(mean(x^2) + eps), [..., 1] in the accumulator type.
+  // 1 / sqrt(mean(x^2) + eps), [tokens, heads] in the accumulator type.
   at::Tensor inverse_rms;
 };
 
-// x [..., hidden], weight [hidden] or as many leading dimensions of x as it varies in.
+// x [tokens, at least heads * features], weight [heads, features] or, for one head, [features]: the first heads of
+// every token are normalised, each by itself.
 RmsNormResult RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
-// The gradient that reaches x through the norm, in the accumulator type.
-at::Tensor RmsNormBackward(const at::Tensor& gradient_output, const at::Tensor& x, const at::Tensor& weight,
-                           const at::Tensor& inverse_rms);
+// Replaces gradient (laid out as x, dL/d output) by the gradient that reaches x through the norm. What is behind the
+// heads stays as it is.
+void RmsNormBackward(const at::Tensor& gradient, const at::Tensor& x, const at::Tensor& weight,
+                     const at::Tensor& inverse_rms);
 
 // Adds it to `gradient_x`.
 void AddRmsNormBackward(const at::Tensor& gradient_output, const at::Tensor& x, const at::Tensor& weight,

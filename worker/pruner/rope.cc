@@ -1,15 +1,15 @@
 #include "worker/pruner/rope.h"
 
-#include <ATen/ops/addcmul.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cos.h>
-#include <ATen/ops/mul.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/sin.h>
 
 #include <algorithm>
 #include <numbers>
+
+#include "worker/pruner/tensor_view.h"
 
 namespace besa::pruner {
 namespace {
@@ -40,7 +40,7 @@ Rope::Rope(int64_t length, int64_t head_dim, double theta, const RopeScaling& sc
   const at::TensorOptions host = at::TensorOptions().dtype(at::kDouble).device(at::kCPU);
   const at::Tensor frequency = at::pow(theta, at::arange(0, head_dim, 2, host).div(-static_cast<double>(head_dim)));
   if (scaling.kind != RopeScaling::Kind::kNone) Scale(frequency, scaling);
-  const at::Tensor angle = at::outer(at::arange(length, host), frequency).unsqueeze(1);
+  const at::Tensor angle = at::outer(at::arange(length, host), frequency);
   const at::ScalarType type = options.dtype() == at::kDouble ? at::kDouble : at::kFloat;
   cos_ = at::cos(angle).to(options.device(), type);
   sin_ = at::sin(angle).to(options.device(), type);
@@ -48,18 +48,11 @@ Rope::Rope(int64_t length, int64_t head_dim, double theta, const RopeScaling& sc
 
 int64_t Rope::length() const { return cos_.size(0); }
 
-void Rope::Rotate(const at::Tensor& x) const { Apply(x, 1.0); }
-void Rope::RotateBack(const at::Tensor& x) const { Apply(x, -1.0); }
-
-void Rope::Apply(const at::Tensor& x, double sign) const {
-  const int64_t half = x.size(-1) / 2;
-  at::Tensor first = x.narrow(-1, 0, half);
-  at::Tensor second = x.narrow(-1, half, half);
-  // In the table's type: bfloat16 is rounded once, on the way back into x.
-  const at::Tensor rotated_first = at::mul(first, cos_).addcmul_(second, sin_, -sign);
-  const at::Tensor rotated_second = at::mul(second, cos_).addcmul_(first, sin_, sign);
-  first.copy_(rotated_first);
-  second.copy_(rotated_second);
+void Rope::Apply(const at::Tensor& x, int64_t heads, kernels::Rotation rotation) const {
+  const int64_t half = cos_.size(1);
+  const kernels::RotaryTable table = {
+      .cos = cos_.data_ptr(), .sin = sin_.data_ptr(), .length = length(), .head_dim = 2 * half};
+  Check(kernels::Rotate(DeviceOf(x), MatrixOf(x), heads, table, rotation));
 }
 
 }  // namespace besa::pruner

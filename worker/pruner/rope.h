@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "storage/checkpoint/model_config.h"
+#include "worker/kernels/block_kernels.h"
 
 namespace besa::pruner {
 
@@ -18,15 +19,16 @@ class Rope {
 
   int64_t length() const;
 
-  // x [batch, length, heads, head_dim] (any strides), rotated in place.
-  void Rotate(const at::Tensor& x) const;
+  // Rotates the first `heads` heads of every token in place. x [tokens, any number of heads * head_dim], token t at
+  // position t % length.
+  void Rotate(const at::Tensor& x, int64_t heads) const { Apply(x, heads, kernels::Rotation::kForward); }
   // The transpose of Rotate, for gradients.
-  void RotateBack(const at::Tensor& x) const;
+  void RotateBack(const at::Tensor& x, int64_t heads) const { Apply(x, heads, kernels::Rotation::kBack); }
 
  private:
-  void Apply(const at::Tensor& x, double sign) const;
+  void Apply(const at::Tensor& x, int64_t heads, kernels::Rotation rotation) const;
 
-  // [length, 1, head_dim / 2].
+  // [length, head_dim / 2].
   at::Tensor cos_;
   at::Tensor sin_;
 };

@@ -1,28 +1,21 @@
 #include "worker/pruner/swiglu.h"
 
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/mul.h>
-#include <ATen/ops/silu.h>
-#include <ATen/ops/silu_backward.h>
+#include <ATen/ops/empty.h>
+
+#include "worker/kernels/block_kernels.h"
+#include "worker/pruner/tensor_view.h"
 
 namespace besa::pruner {
 
 at::Tensor SwiGlu(const at::Tensor& gate_up) {
   const int64_t width = gate_up.size(1) / 2;
-  return at::silu(gate_up.narrow(1, 0, width)).mul_(gate_up.narrow(1, width, width));
+  at::Tensor activation = at::empty({gate_up.size(0), width}, gate_up.options());
+  Check(kernels::SwiGlu(DeviceOf(gate_up), MatrixOf(gate_up), MatrixOf(activation)));
+  return activation;
 }
 
-at::Tensor SwiGluBackward(at::Tensor gradient_output, const at::Tensor& gate_up) {
-  const int64_t width = gate_up.size(1) / 2;
-  const at::Tensor gate = gate_up.narrow(1, 0, width);
-  at::Tensor gradient = at::empty_like(gate_up);
-  at::Tensor gradient_gate = gradient.narrow(1, 0, width);
-  at::Tensor gradient_up = gradient.narrow(1, width, width);
-  at::silu_out(gradient_up, gate);
-  gradient_up.mul_(gradient_output);
-  gradient_output.mul_(gate_up.narrow(1, width, width));
-  at::silu_backward_out(gradient_gate, gradient_output, gate);
-  return gradient;
+void SwiGluBackward(const at::Tensor& gradient_output, const at::Tensor& gate_up) {
+  Check(kernels::SwiGluBackward(DeviceOf(gate_up), MatrixOf(gradient_output), MatrixOf(gate_up), MatrixOf(gate_up)));
 }
 
 }  // namespace besa::pruner

@@ -8,7 +8,7 @@ namespace besa::pruner {
 // gate_up [tokens, 2 * intermediate], gate first. Returns [tokens, intermediate].
 at::Tensor SwiGlu(const at::Tensor& gate_up);
 
-// Returns the gradient of gate_up. `gradient_output` is used as scratch space.
-at::Tensor SwiGluBackward(at::Tensor gradient_output, const at::Tensor& gate_up);
+// Replaces gate_up by its gradient.
+void SwiGluBackward(const at::Tensor& gradient_output, const at::Tensor& gate_up);
 
 }  // namespace besa::pruner

@@ -1,45 +1,14 @@
 #include "worker/pruner/tensor_kernels.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
-#include <c10/cuda/CUDAStream.h>
 
-#include <string>
-
-#include "absl/status/status.h"
 #include "worker/kernels/kernels.h"
+#include "worker/pruner/tensor_view.h"
 
 namespace besa::pruner {
 namespace {
 
-kernels::Device DeviceOf(const at::Tensor& x) {
-  if (x.is_cuda()) return kernels::Device::Cuda(c10::cuda::getCurrentCUDAStream(x.device().index()).stream());
-  return kernels::Device::Cpu([](int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
-    at::parallel_for(0, count, grain, body);
-  });
-}
-
-kernels::ElementType TypeOf(const at::Tensor& x) {
-  switch (x.scalar_type()) {
-    case at::kFloat:
-      return kernels::ElementType::kFloat32;
-    case at::kBFloat16:
-      return kernels::ElementType::kBFloat16;
-    case at::kDouble:
-      return kernels::ElementType::kFloat64;
-    default:
-      TORCH_CHECK(false, "no kernels for ", x.scalar_type());
-  }
-}
-
-kernels::Matrix MatrixOf(const at::Tensor& x) {
-  TORCH_CHECK(x.dim() == 2 && x.is_contiguous(), "a contiguous matrix is needed");
-  return {x.data_ptr(), TypeOf(x), x.size(0), x.size(1)};
-}
-
 uint16_t* Ranks(const at::Tensor& order) { return reinterpret_cast<uint16_t*>(order.data_ptr<int16_t>()); }
-
-void Check(const absl::Status& status) { TORCH_CHECK(status.ok(), std::string(status.message())); }
 
 }  // namespace
 
