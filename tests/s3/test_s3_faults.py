@@ -56,7 +56,7 @@ def test_one_request_in_ten_fails(tmp_path, in_folders, faults):
         assert described(output) == in_folders
         # What attempts began and did not finish is nowhere to be seen.
         manifest = json.loads((output / "besa_manifest.json").read_text())
-        listed = {file["path"] for file in manifest["files"]} | {"besa_manifest.json", "besa_run.json"}
+        listed = {file["path"] for file in manifest["files"]} | {"besa_manifest.json", "besa_run.json", "report.html"}
         assert {path.name for path in output.iterdir()} == listed
 
 
