@@ -61,6 +61,10 @@ absl::Status CheckJobFields(const v1::Job& job) {
       return FieldError("time_limit", absl::FormatDuration(limit), "more than 0 and at most a year");
     }
   }
+  if (job.has_completion_hook()) {
+    return FieldError("completion_hook", job.completion_hook().uri(),
+                      "nothing: this release calls no hooks yet, watch the job instead");
+  }
   return absl::OkStatus();
 }
 

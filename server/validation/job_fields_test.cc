@@ -36,6 +36,8 @@ TEST(JobFields, WhatDoesNotFitIsNamed) {
        }},
       {"time_limit", [](v1::Job& job) { job.mutable_time_limit()->set_seconds(0); }},
       {"time_limit", [](v1::Job& job) { job.mutable_time_limit()->set_seconds(-1); }},
+      // Better than to be ignored.
+      {"completion_hook", [](v1::Job& job) { job.mutable_completion_hook()->set_uri("https://hooks.example/besa"); }},
       {"time_limit", [](v1::Job& job) { job.mutable_time_limit()->set_seconds(400LL * 24 * 3600); }},
   };
   for (const auto& [field, break_it] : cases) {
