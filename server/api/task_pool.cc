@@ -47,12 +47,14 @@ void TaskPool::Run() {
   while (!stopping_) {
     MoveDue();
     if (!ready_.empty()) {
-      const Task task = std::move(ready_.front());
+      Task task = std::move(ready_.front());
       ready_.pop_front();
       // One wake-up may have stood for several tasks that fell due together.
       if (!ready_.empty()) changed_.notify_one();
       lock.unlock();
       task();
+      // What it owns goes here and not under the lock: an end of its own may wait for somebody who is about to post.
+      task = nullptr;
       lock.lock();
     } else if (delayed_.empty()) {
       changed_.wait(lock);

@@ -1,6 +1,7 @@
 #include "server/api/task_pool.h"
 
 #include <future>
+#include <memory>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -40,6 +41,22 @@ TEST(TaskPoolTest, RunsAsManyAtOnceAsItHasThreads) {
     second.set_value();
     done.set_value();
   });
+  done.get_future().get();
+}
+
+// A call that ends lets go of its subscription, which waits for a callback that posts.
+TEST(TaskPoolTest, WhatATaskOwnedMayPostWhileItEnds) {
+  std::promise<void> done;
+  TaskPool pool(1);
+  struct Owned {
+    ~Owned() {
+      pool.Post([this_done = &done] { this_done->set_value(); });
+    }
+    TaskPool& pool;
+    std::promise<void>& done;
+  };
+  // Made in place: no copy of the task outlives it here.
+  pool.Post([owned = std::shared_ptr<Owned>(new Owned{pool, done})] {});
   done.get_future().get();
 }
 
