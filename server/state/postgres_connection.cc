@@ -119,20 +119,28 @@ const SqlDialect& PostgresConnection::dialect() const {
       .greatest = "GREATEST",
       .advance_progress = "",
       .progress_serial = "nextval('progress')",
+      .commit_early = "SET LOCAL synchronous_commit = off",
   };
   return dialect;
+}
+
+absl::Status PostgresConnection::Broken() {
+  return absl::Status(broken() ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
+                      absl::StrCat("state database: ", OneLine(PQerrorMessage(connection_))));
 }
 
 absl::Status PostgresConnection::Check(const PGresult* result) {
   const ExecStatusType status = PQresultStatus(result);
   if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY) return absl::OkStatus();
+  // Whose reason is the error of an earlier one.
+  if (status == PGRES_PIPELINE_ABORTED) return absl::AbortedError("state database: did not run");
   const char* const state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  const absl::StatusCode code =
-      state == nullptr ? (broken() ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal) : CodeOf(state);
-  return absl::Status(code, absl::StrCat("state database: ", OneLine(PQerrorMessage(connection_))));
+  if (state == nullptr) return Broken();
+  return absl::Status(CodeOf(state), absl::StrCat("state database: ", OneLine(PQresultErrorMessage(result))));
 }
 
 absl::Status PostgresConnection::Script(const std::string& sql) {
+  RETURN_IF_ERROR(Flush());
   const Result result(PQexec(connection_, sql.c_str()));
   return Check(result.get());
 }
@@ -146,16 +154,20 @@ absl::StatusOr<std::string> PostgresConnection::Prepare(absl::string_view sql,
                     : parameter.type == SqlParameter::Type::kText  ? kText
                                                                    : kBytea);
   }
-  const std::string name = absl::StrCat("s", prepared_.size());
-  const std::string text(sql);
-  const Result result(PQprepare(connection_, name.c_str(), text.c_str(), static_cast<int>(types.size()), types.data()));
-  RETURN_IF_ERROR(Check(result.get()));
+  const std::string name = absl::StrCat("s", names_++);
+  std::string text(sql);
+  if (PQsendPrepare(connection_, name.c_str(), text.c_str(), static_cast<int>(types.size()), types.data()) == 0) {
+    return Broken();
+  }
   prepared_.emplace(text, name);
+  pending_.push_back({nullptr, std::move(text)});
   return name;
 }
 
-absl::Status PostgresConnection::Execute(const OnRow& on_row, absl::string_view sql,
-                                         const std::vector<SqlParameter>& parameters) {
+absl::Status PostgresConnection::ExecuteLater(OnRow on_row, absl::string_view sql,
+                                              const std::vector<SqlParameter>& parameters) {
+  // Between the transactions the pipeline is off, because scripts cannot be run in it.
+  if (PQpipelineStatus(connection_) == PQ_PIPELINE_OFF && PQenterPipelineMode(connection_) == 0) return Broken();
   ASSIGN_OR_RETURN(const std::string name, Prepare(sql, parameters));
   const size_t count = parameters.size();
   std::vector<uint64_t> integers(count);
@@ -175,15 +187,76 @@ absl::Status PostgresConnection::Execute(const OnRow& on_row, absl::string_view 
       lengths[i] = static_cast<int>(parameter.bytes.size());
     }
   }
-  const Result result(PQexecPrepared(connection_, name.c_str(), static_cast<int>(count), values.data(), lengths.data(),
-                                     binary.data(), /*resultFormat=*/1));
-  RETURN_IF_ERROR(Check(result.get()));
-  changes_ = 0;
+  if (PQsendQueryPrepared(connection_, name.c_str(), static_cast<int>(count), values.data(), lengths.data(),
+                          binary.data(), /*resultFormat=*/1) == 0) {
+    return Broken();
+  }
+  pending_.push_back({std::move(on_row), ""});
+  return absl::OkStatus();
+}
+
+absl::Status PostgresConnection::Execute(const OnRow& on_row, absl::string_view sql,
+                                         const std::vector<SqlParameter>& parameters) {
+  RETURN_IF_ERROR(ExecuteLater(on_row, sql, parameters));
+  return Flush();
+}
+
+absl::Status PostgresConnection::Receive(const Pending& pending, bool& refused) {
+  const Result result(PQgetResult(connection_));
+  // The results of one statement end with a null one.
+  if (result != nullptr) {
+    while (const Result more{PQgetResult(connection_)}) continue;
+  }
+  const absl::Status status = Check(result.get());
+  refused = !status.ok() && PQresultErrorField(result.get(), PG_DIAG_SQLSTATE) != nullptr;
+  if (!pending.prepares.empty() && !status.ok()) prepared_.erase(pending.prepares);
+  if (!pending.prepares.empty() || !status.ok()) return status;
+  committed_ = absl::string_view(PQcmdStatus(result.get())) == "COMMIT";
   if (!absl::SimpleAtoi(PQcmdTuples(result.get()), &changes_)) changes_ = 0;
+  if (!pending.on_row) return absl::OkStatus();
   for (int row = 0; row < PQntuples(result.get()); ++row) {
-    RETURN_IF_ERROR(on_row(PostgresRow(result.get(), row)));
+    RETURN_IF_ERROR(pending.on_row(PostgresRow(result.get(), row)));
   }
   return absl::OkStatus();
+}
+
+absl::Status PostgresConnection::Flush() {
+  refused_early_ = false;
+  committed_ = false;
+  if (PQpipelineStatus(connection_) == PQ_PIPELINE_OFF) return absl::OkStatus();
+  const std::vector<Pending> pending = std::exchange(pending_, {});
+  absl::Status first;
+  if (PQpipelineSync(connection_) == 0) first = Broken();
+  for (size_t i = 0; i < pending.size(); ++i) {
+    bool refused = false;
+    const absl::Status status = Receive(pending[i], refused);
+    if (status.ok() || !first.ok()) continue;
+    first = status;
+    refused_early_ = refused && i + 1 < pending.size();
+  }
+  // The answer to the synchronisation, after which the server runs statements again.
+  const Result synchronised(PQgetResult(connection_));
+  if (PQexitPipelineMode(connection_) == 0) first.Update(Broken());
+  return first;
+}
+
+absl::Status PostgresConnection::Commit(bool& unknown) {
+  // What the rows are for is gone.
+  for (Pending& pending : pending_) pending.on_row = nullptr;
+  const absl::Status sent = ExecuteLater(nullptr, "COMMIT", {});
+  const absl::Status status = Flush();
+  RETURN_IF_ERROR(sent);
+  unknown = !status.ok() && broken() && !refused_early_;
+  // The server answers so when a statement had failed before, whatever was made of its error.
+  if (status.ok() && !committed_) return absl::InternalError("state database: the transaction was rolled back");
+  return status;
+}
+
+absl::Status PostgresConnection::Rollback() {
+  for (Pending& pending : pending_) pending.on_row = nullptr;
+  (void)Flush();
+  if (broken()) return Broken();
+  return in_transaction() ? Script("ROLLBACK") : absl::OkStatus();
 }
 
 }  // namespace besa::server

@@ -34,22 +34,22 @@ void PostgresDatabase::GiveBack(Connection connection) {
   }
 }
 
-absl::Status PostgresDatabase::TryOnce(PostgresConnection& connection, const std::string& begin, const Work& work,
+absl::Status PostgresDatabase::TryOnce(PostgresConnection& connection, const char* begin, const Work& work,
                                        bool& unknown) {
-  if (begin.empty()) return work(connection);
-  RETURN_IF_ERROR(connection.Script(begin));
-  absl::Status status = work(connection);
+  if (begin == nullptr) return work(connection);
+  RETURN_IF_ERROR(connection.Send(begin));
+  const absl::Status status = work(connection);
   if (status.ok()) {
-    status = connection.Script("COMMIT");
-    unknown = !status.ok() && connection.broken();
-  } else if (!connection.broken()) {
-    // If it fails the connection is closed, which comes to the same.
-    (void)connection.Script("ROLLBACK");
+    const absl::Status committed = connection.Commit(unknown);
+    if (committed.ok() || unknown) return committed;
+    (void)connection.Rollback();
+    return committed;
   }
+  (void)connection.Rollback();
   return status;
 }
 
-absl::Status PostgresDatabase::Run(const std::string& begin, const Work& work) {
+absl::Status PostgresDatabase::Run(const char* begin, const Work& work) {
   absl::Status status;
   for (int i = 0; i < kTries; ++i) {
     ASSIGN_OR_RETURN(Connection connection, Take());
@@ -66,7 +66,7 @@ absl::Status PostgresDatabase::Run(const std::string& begin, const Work& work) {
 
 absl::Status PostgresDatabase::Write(const Work& work) { return Run("BEGIN", work); }
 
-absl::Status PostgresDatabase::Read(const Work& work) { return Run("", work); }
+absl::Status PostgresDatabase::Read(const Work& work) { return Run(nullptr, work); }
 
 absl::Status PostgresDatabase::ReadSnapshot(const Work& work) {
   return Run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", work);

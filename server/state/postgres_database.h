@@ -31,9 +31,9 @@ class PostgresDatabase final : public SqlDatabase {
   absl::StatusOr<Connection> Take();
   // Closes it instead if it cannot be used any more.
   void GiveBack(Connection connection);
-  // Runs `work` between `begin` and a commit; both are left out if `begin` is empty.
-  absl::Status Run(const std::string& begin, const Work& work);
-  absl::Status TryOnce(PostgresConnection& connection, const std::string& begin, const Work& work, bool& unknown);
+  // Runs `work` between `begin` and a commit; both are left out if `begin` is null.
+  absl::Status Run(const char* begin, const Work& work);
+  absl::Status TryOnce(PostgresConnection& connection, const char* begin, const Work& work, bool& unknown);
 
   const std::string conninfo_;
   std::mutex mutex_;

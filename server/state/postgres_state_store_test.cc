@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <chrono>
 #include <future>
@@ -163,7 +164,9 @@ TEST_F(PostgresStateStoreTest, ATransactionWhoseConnectionIsKilledIsRunAgain) {
   int calls = 0;
   const absl::Status status = store->UpdateJob("j1", [&](JobRows rows) {
     if (++calls == 1) {
-      server_.Run("postgres", absl::StrCat("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '",
+      // Waits until they have ended: a session that is just ending may take the commit with it, or not.
+      server_.Run("postgres", absl::StrCat("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE "
+                                           "datname = '",
                                            database_, "'"));
     }
     return CountUp(std::move(rows));
@@ -194,6 +197,10 @@ TEST_F(PostgresStateStoreTest, ACoordinatorThatHangsInATransactionDoesNotKeepThe
                     .ok());
   });
   locked.get_future().wait();
+  const std::string session = server_.Run(
+      database_,
+      "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()");
+  ASSERT_FALSE(session.empty());
   // One call waits for the lock in vain for as long as a call may; the next one finds the session ended.
   absl::Status status;
   const auto begin = std::chrono::steady_clock::now();
@@ -201,6 +208,10 @@ TEST_F(PostgresStateStoreTest, ACoordinatorThatHangsInATransactionDoesNotKeepThe
     status = healthy->UpdateJob("j1", CountUp);
   } while (absl::IsUnavailable(status) && std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
   EXPECT_TRUE(status.ok()) << status;
+  // Its lock is gone before its process is.
+  const auto gone = [&] { return kill(std::stoi(session), 0) != 0; };
+  while (!gone() && std::chrono::steady_clock::now() - begin < std::chrono::seconds(60)) std::this_thread::yield();
+  EXPECT_TRUE(gone());
   go_on.set_value();
   hangs.join();
   EXPECT_EQ(calls, 2) << "what hung was rolled back and run again";
@@ -222,14 +233,25 @@ TEST(PostgresCrashTest, WhatWasAcknowledgedSurvivesAKilledServer) {
   auto store = *PostgresStateStore::Open({.conninfo = server.Conninfo(database)}, Clock::Real());
   int acknowledged = 0;
   for (; acknowledged < 20; ++acknowledged) {
-    ASSERT_TRUE(store->CreateJob(SomeJob(absl::StrCat("j", acknowledged))).ok());
+    const std::string id = absl::StrCat("j", acknowledged);
+    ASSERT_TRUE(store->CreateJob(SomeJob(id)).ok());
+    ASSERT_TRUE(store->UpdateJob(id, CountUp).ok());
+    // What may be lost, beside what may not.
+    ASSERT_TRUE(store->TouchWorker("workers/a", "i1", absl::Now()).ok());
   }
   server.Kill();
-  EXPECT_TRUE(absl::IsUnavailable(store->ReadFleet().status())) << store->ReadFleet().status();
+  // Its sessions go on until they notice.
+  absl::Status away;
+  const auto killed = std::chrono::steady_clock::now();
+  do {
+    away = store->ReadFleet().status();
+  } while (away.ok() && std::chrono::steady_clock::now() - killed < std::chrono::seconds(30));
+  EXPECT_TRUE(absl::IsUnavailable(away)) << away;
   server.Start();
   const auto jobs = store->ListJobs(100, 0, {});
   ASSERT_TRUE(jobs.ok()) << "it connects again: " << jobs.status();
   EXPECT_EQ(jobs->jobs.size(), 20u);
+  for (const v1::Job& job : jobs->jobs) EXPECT_EQ(job.version(), 2) << job.name();
   EXPECT_TRUE(store->CreateJob(SomeJob("after")).ok());
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -54,6 +55,9 @@ struct SqlDialect {
   // An expression: a number that is larger than all that were stored for the same job before, for a transaction that
   // has locked the job.
   std::string progress_serial;
+  // Run in a transaction whose changes may be lost if the database crashes within the next second: nobody waits for the
+  // disk then. May be empty.
+  std::string commit_early;
 };
 
 // Not thread-safe. Errors: ALREADY_EXISTS if a value that must be unique is there already (the message names column or
@@ -74,20 +78,44 @@ class SqlConnection {
   virtual absl::Status Execute(const OnRow& on_row, absl::string_view sql,
                                const std::vector<SqlParameter>& parameters) = 0;
 
-  // Rows that the last statement inserted, changed or deleted.
+  // The same, but a connection to a server may send it along with those that follow, as a round trip takes longer than
+  // most statements. They run in order; after one that failed the others don't run. Rows and error come at the latest
+  // with the next Execute, the error of the last ones at the end of the transaction, their rows never.
+  virtual absl::Status ExecuteLater(OnRow on_row, absl::string_view sql, const std::vector<SqlParameter>& parameters) {
+    return Execute(on_row, sql, parameters);
+  }
+
+  // Rows that the last statement inserted, changed or deleted; not for one that was to be executed later.
   virtual int64_t changes() const = 0;
 
-  // Parameters are integers, enums, strings, SqlBlob, or std::optional of them.
+  // Parameters are integers, enums, strings, SqlBlob, or std::optional of them. Query and Run are done when they
+  // return, Ask and Send by ExecuteLater.
   template <class... Parameters>
   absl::Status Query(const OnRow& on_row, absl::string_view sql, const Parameters&... parameters) {
     return Execute(on_row, sql, {Parameter(parameters)...});
   }
   template <class... Parameters>
   absl::Status Run(absl::string_view sql, const Parameters&... parameters) {
-    return Query([](const SqlRow&) { return absl::OkStatus(); }, sql, parameters...);
+    return Query(IgnoreRow, sql, parameters...);
+  }
+  template <class... Parameters>
+  absl::Status Ask(OnRow on_row, absl::string_view sql, const Parameters&... parameters) {
+    return ExecuteLater(std::move(on_row), sql, {Parameter(parameters)...});
+  }
+  template <class... Parameters>
+  absl::Status Send(absl::string_view sql, const Parameters&... parameters) {
+    return Ask(IgnoreRow, sql, parameters...);
+  }
+
+  // Nobody needs to be told that the changes of this transaction are on the disk (see SqlDialect::commit_early). Others
+  // see them as always, and what is committed after them is never kept without them.
+  absl::Status CommitEarly() {
+    return dialect().commit_early.empty() ? absl::OkStatus() : Send(dialect().commit_early);
   }
 
  private:
+  static absl::Status IgnoreRow(const SqlRow& /*row*/) { return absl::OkStatus(); }
+
   template <class Value>
   static SqlParameter Parameter(const Value& value) {
     if constexpr (std::is_enum_v<Value> || std::is_integral_v<Value>) {

@@ -41,37 +41,39 @@ std::optional<int64_t> Deadline(const JobRow& row) {
 }
 
 absl::Status UpdateJobRow(SqlConnection& connection, int64_t seq, const JobRow& row) {
-  return ExplainReservation(
-      row,
-      connection.Run(
-          "UPDATE jobs SET state = $1, version = $2, job = $3, reserved_output = $4, started = $5, publisher = $6, "
-          "claim = $7, claim_beat = $8, publish_failures = $9, deadline = $10 WHERE seq = $11",
-          row.job.state(), row.job.version(), Blob(row.job), ReservedOutput(row), row.started, row.publisher, row.claim,
-          row.claim_beat, row.publish_failures, Deadline(row), seq));
+  return connection.Send(
+      "UPDATE jobs SET state = $1, version = $2, job = $3, reserved_output = $4, started = $5, publisher = $6, "
+      "claim = $7, claim_beat = $8, publish_failures = $9, deadline = $10 WHERE seq = $11",
+      row.job.state(), row.job.version(), Blob(row.job), ReservedOutput(row), row.started, row.publisher, row.claim,
+      row.claim_beat, row.publish_failures, Deadline(row), seq);
 }
 
 absl::Status SaveLease(SqlConnection& connection, int64_t seq, int32_t position, const LeaseRow& lease) {
-  return connection.Run(
+  return connection.Send(
       "INSERT INTO leases (job, position, id, attempt, worker, incarnation, request_id, expired, beat, beat_time, "
-      "progress, progress_serial, moves) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+      "progress, progress_serial, moves) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+      "ON CONFLICT (job, position) DO UPDATE SET id = excluded.id, attempt = excluded.attempt, "
+      "worker = excluded.worker, incarnation = excluded.incarnation, request_id = excluded.request_id, "
+      "expired = excluded.expired, beat = excluded.beat, beat_time = excluded.beat_time, "
+      "progress = excluded.progress, progress_serial = excluded.progress_serial, moves = excluded.moves",
       seq, position, lease.id, lease.attempt, lease.worker, lease.incarnation, lease.request_id, lease.expired,
       lease.beat, absl::ToUnixMicros(lease.beat_time), Blob(lease.progress), lease.progress_serial, lease.moves);
 }
 
 absl::Status SaveTask(SqlConnection& connection, int64_t seq, const TaskRow& row) {
-  RETURN_IF_ERROR(connection.Run(
+  RETURN_IF_ERROR(connection.Send(
       "INSERT INTO tasks (job, position, id, state, memory_bytes, task) VALUES ($1, $2, $3, $4, $5, $6) "
       "ON CONFLICT (job, position) DO UPDATE SET state = excluded.state, memory_bytes = excluded.memory_bytes, "
       "task = excluded.task",
       seq, row.position, row.id, row.task.state(), row.task.memory_bytes(), Blob(row.task)));
-  RETURN_IF_ERROR(connection.Run("DELETE FROM leases WHERE job = $1 AND position = $2", seq, row.position));
-  return row.lease ? SaveLease(connection, seq, row.position, *row.lease) : absl::OkStatus();
+  if (row.lease) return SaveLease(connection, seq, row.position, *row.lease);
+  return connection.Send("DELETE FROM leases WHERE job = $1 AND position = $2", seq, row.position);
 }
 
 absl::Status SaveBeat(SqlConnection& connection, const LeaseRow& lease) {
   const SqlDialect& dialect = connection.dialect();
-  if (!dialect.advance_progress.empty()) RETURN_IF_ERROR(connection.Run(dialect.advance_progress));
-  return connection.Run(
+  if (!dialect.advance_progress.empty()) RETURN_IF_ERROR(connection.Send(dialect.advance_progress));
+  return connection.Send(
       absl::StrCat("UPDATE leases SET beat = $1, beat_time = $2, request_id = $3, progress = $4, moves = $5, "
                    "progress_serial = ",
                    dialect.progress_serial, " WHERE id = $6"),
@@ -80,15 +82,15 @@ absl::Status SaveBeat(SqlConnection& connection, const LeaseRow& lease) {
 
 absl::Status SaveEvents(SqlConnection& connection, int64_t seq, const std::vector<v1::WatchJobResponse>& events) {
   for (const v1::WatchJobResponse& event : events) {
-    RETURN_IF_ERROR(connection.Run("INSERT INTO events (job, version, event) VALUES ($1, $2, $3)", seq, event.version(),
-                                   Blob(event)));
+    RETURN_IF_ERROR(connection.Send("INSERT INTO events (job, version, event) VALUES ($1, $2, $3)", seq,
+                                    event.version(), Blob(event)));
   }
   return absl::OkStatus();
 }
 
 absl::Status SaveGarbage(SqlConnection& connection, const std::vector<GarbageRow>& garbage) {
   for (const GarbageRow& row : garbage) {
-    RETURN_IF_ERROR(connection.Run(
+    RETURN_IF_ERROR(connection.Send(
         absl::StrCat("INSERT INTO garbage (uri, due) VALUES ($1, $2) ON CONFLICT (uri) DO UPDATE SET due = ",
                      connection.dialect().greatest, "(garbage.due, excluded.due)"),
         row.uri, absl::ToUnixMicros(row.due)));
@@ -101,17 +103,18 @@ absl::Status SaveGarbage(SqlConnection& connection, const std::vector<GarbageRow
 absl::Status SaveAudit(SqlConnection& connection, const std::vector<AuditRow>& audit) {
   for (const AuditRow& row : audit) {
     RETURN_IF_ERROR(
-        connection.Run("INSERT INTO audit (time, action, resource, caller, detail) VALUES ($1, $2, $3, $4, $5)",
-                       absl::ToUnixMicros(row.time), row.action, row.resource, row.caller, row.detail));
+        connection.Send("INSERT INTO audit (time, action, resource, caller, detail) VALUES ($1, $2, $3, $4, $5)",
+                        absl::ToUnixMicros(row.time), row.action, row.resource, row.caller, row.detail));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<StoredJob> LoadJob(SqlConnection& connection, absl::string_view job_id, bool lock) {
-  std::optional<StoredJob> found;
-  RETURN_IF_ERROR(connection.Query(
-      [&](const SqlRow& columns) {
-        StoredJob& stored = found.emplace();
+namespace {
+
+absl::Status AskJob(SqlConnection& connection, absl::string_view job_id, bool lock, std::optional<StoredJob>& job) {
+  return connection.Ask(
+      [&job, job_id](const SqlRow& columns) {
+        StoredJob& stored = job.emplace();
         stored.seq = columns.Int(0);
         JobRow& row = stored.row;
         row.id = std::string(job_id);
@@ -127,44 +130,55 @@ absl::StatusOr<StoredJob> LoadJob(SqlConnection& connection, absl::string_view j
       absl::StrCat("SELECT seq, job, workspace_uri, output_key, started, publisher, claim, claim_beat, "
                    "publish_failures FROM jobs WHERE id = $1",
                    lock ? connection.dialect().lock_row : ""),
-      job_id));
-  if (found) return *std::move(found);
+      job_id);
+}
+
+absl::Status ReadTask(const SqlRow& columns, TaskRow& row) {
+  row.position = static_cast<int32_t>(columns.Int(0));
+  row.id = columns.Text(1);
+  RETURN_IF_ERROR(Parse(columns.Bytes(2), row.id, row.task));
+  if (columns.IsNull(3)) return absl::OkStatus();
+  LeaseRow& lease = row.lease.emplace();
+  lease.id = columns.Text(3);
+  lease.attempt = static_cast<int32_t>(columns.Int(4));
+  lease.worker = columns.Text(5);
+  lease.incarnation = columns.Text(6);
+  lease.request_id = columns.Text(7);
+  lease.expired = columns.Int(8) != 0;
+  lease.beat = columns.Int(9);
+  lease.beat_time = absl::FromUnixMicros(columns.Int(10));
+  lease.progress_serial = columns.Int(12);
+  lease.moves = columns.Int(13);
+  return Parse(columns.Bytes(11), lease.id, lease.progress);
+}
+
+}  // namespace
+
+absl::Status AskJob(SqlConnection& connection, absl::string_view job_id, std::optional<StoredJob>& job) {
+  return AskJob(connection, job_id, /*lock=*/false, job);
+}
+
+absl::Status JobNotFound(absl::string_view job_id) {
   return ErrorWithInfo(absl::StatusCode::kNotFound, absl::StrCat("there is no ", JobName(job_id)),
                        {"JOB_NOT_FOUND", {{"job", JobName(job_id)}}});
 }
 
-absl::StatusOr<std::vector<TaskRow>> LoadTasks(SqlConnection& connection, int64_t seq,
-                                               std::optional<absl::string_view> task_id) {
+absl::StatusOr<StoredRows> LoadRows(SqlConnection& connection, absl::string_view job_id, const LoadOptions& options) {
+  std::optional<StoredJob> job;
+  RETURN_IF_ERROR(AskJob(connection, job_id, options.lock, job));
   std::vector<TaskRow> tasks;
-  const auto on_row = [&](const SqlRow& columns) -> absl::Status {
-    TaskRow& row = tasks.emplace_back();
-    row.position = static_cast<int32_t>(columns.Int(0));
-    row.id = columns.Text(1);
-    RETURN_IF_ERROR(Parse(columns.Bytes(2), row.id, row.task));
-    if (columns.IsNull(3)) return absl::OkStatus();
-    LeaseRow& lease = row.lease.emplace();
-    lease.id = columns.Text(3);
-    lease.attempt = static_cast<int32_t>(columns.Int(4));
-    lease.worker = columns.Text(5);
-    lease.incarnation = columns.Text(6);
-    lease.request_id = columns.Text(7);
-    lease.expired = columns.Int(8) != 0;
-    lease.beat = columns.Int(9);
-    lease.beat_time = absl::FromUnixMicros(columns.Int(10));
-    lease.progress_serial = columns.Int(12);
-    lease.moves = columns.Int(13);
-    return Parse(columns.Bytes(11), lease.id, lease.progress);
-  };
+  const auto on_row = [&](const SqlRow& columns) { return ReadTask(columns, tasks.emplace_back()); };
   constexpr absl::string_view kAll =
       "SELECT t.position, t.id, t.task, l.id, l.attempt, l.worker, l.incarnation, l.request_id, l.expired, l.beat, "
       "l.beat_time, l.progress, l.progress_serial, l.moves FROM tasks t LEFT JOIN leases l ON l.job = t.job AND "
-      "l.position = t.position WHERE t.job = $1";
-  if (task_id) {
-    RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kAll, " AND t.id = $2"), seq, *task_id));
+      "l.position = t.position WHERE t.job = (SELECT seq FROM jobs WHERE id = $1)";
+  if (options.task_id) {
+    RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kAll, " AND t.id = $2"), job_id, *options.task_id));
   } else {
-    RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kAll, " ORDER BY t.position"), seq));
+    RETURN_IF_ERROR(connection.Query(on_row, absl::StrCat(kAll, " ORDER BY t.position"), job_id));
   }
-  return tasks;
+  if (!job) return JobNotFound(job_id);
+  return StoredRows{job->seq, {std::move(job->row), std::move(tasks)}};
 }
 
 absl::Status InsertJob(SqlConnection& connection, const CreateJobRow& create) {
@@ -192,20 +206,20 @@ absl::Status InsertJob(SqlConnection& connection, const CreateJobRow& create) {
 
 absl::Status SaveChanges(SqlConnection& connection, int64_t seq, const JobChanges& changes, int64_t keep_events) {
   for (const std::string& uri : changes.rescued) {
-    RETURN_IF_ERROR(connection.Run("DELETE FROM garbage WHERE uri = $1", uri));
+    RETURN_IF_ERROR(connection.Send("DELETE FROM garbage WHERE uri = $1", uri));
   }
   RETURN_IF_ERROR(SaveGarbage(connection, changes.garbage));
   RETURN_IF_ERROR(SaveAudit(connection, changes.audit));
   // Tasks, leases and events go with it.
-  if (changes.erase) return connection.Run("DELETE FROM jobs WHERE seq = $1", seq);
+  if (changes.erase) return connection.Send("DELETE FROM jobs WHERE seq = $1", seq);
 
   if (changes.job) RETURN_IF_ERROR(UpdateJobRow(connection, seq, *changes.job));
   for (const TaskRow& task : changes.tasks) RETURN_IF_ERROR(SaveTask(connection, seq, task));
   for (const LeaseRow& lease : changes.beats) RETURN_IF_ERROR(SaveBeat(connection, lease));
   if (changes.events.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(SaveEvents(connection, seq, changes.events));
-  return connection.Run("DELETE FROM events WHERE job = $1 AND version <= $2", seq,
-                        changes.events.back().version() - keep_events);
+  return connection.Send("DELETE FROM events WHERE job = $1 AND version <= $2", seq,
+                         changes.events.back().version() - keep_events);
 }
 
 absl::Status ExplainReservation(const JobRow& job, absl::Status status) {

@@ -21,15 +21,31 @@ struct StoredJob {
   JobRow row;
 };
 
-// `lock`: nobody else changes the job before this transaction ends. NOT_FOUND if there is none of that id.
-absl::StatusOr<StoredJob> LoadJob(SqlConnection& connection, absl::string_view job_id, bool lock);
-// All tasks in the order of the plan, or only the one of that id.
-absl::StatusOr<std::vector<TaskRow>> LoadTasks(SqlConnection& connection, int64_t seq,
-                                               std::optional<absl::string_view> task_id);
+// A job with its tasks as stored.
+struct StoredRows {
+  int64_t seq = 0;
+  JobRows rows;
+};
+
+// Asks for the job, with what is executed next.
+absl::Status AskJob(SqlConnection& connection, absl::string_view job_id, std::optional<StoredJob>& job);
+absl::Status JobNotFound(absl::string_view job_id);
+
+// What to load of a job, in one round trip.
+struct LoadOptions {
+  // Nobody else changes the job before this transaction ends.
+  bool lock = false;
+  // Only this task, if there is one of that id; otherwise all, in the order of the plan.
+  std::optional<absl::string_view> task_id;
+};
+
+// NOT_FOUND if there is no job of that id.
+absl::StatusOr<StoredRows> LoadRows(SqlConnection& connection, absl::string_view job_id, const LoadOptions& options);
 
 // Stores a job that is new. ALREADY_EXISTS if its request_id is there already.
 absl::Status InsertJob(SqlConnection& connection, const CreateJobRow& create);
-// Stores what a step changed; of events only the last `keep_events` of the job are kept.
+// Stores what a step changed; of events only the last `keep_events` of the job are kept. All of it goes out with the
+// end of the transaction, whose error is for ExplainReservation.
 absl::Status SaveChanges(SqlConnection& connection, int64_t seq, const JobChanges& changes, int64_t keep_events);
 
 // OK if `status` is, FAILED_PRECONDITION with reason OUTPUT_RESERVED if it is a clash of reserved outputs.

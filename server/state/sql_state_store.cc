@@ -31,28 +31,33 @@ absl::StatusOr<std::string> FindRequest(SqlConnection& connection, absl::string_
   return job_id;
 }
 
-absl::StatusOr<JobRows> LoadRows(SqlConnection& connection, absl::string_view job_id) {
-  ASSIGN_OR_RETURN(StoredJob stored, LoadJob(connection, job_id, /*lock=*/false));
-  ASSIGN_OR_RETURN(std::vector<TaskRow> tasks, LoadTasks(connection, stored.seq, std::nullopt));
-  return JobRows{std::move(stored.row), std::move(tasks)};
-}
-
 absl::StatusOr<EventPage> LoadEvents(SqlConnection& connection, absl::string_view job_id, int64_t after_version,
                                      int32_t limit) {
-  ASSIGN_OR_RETURN(const StoredJob stored, LoadJob(connection, job_id, /*lock=*/false));
+  std::optional<StoredJob> job;
+  RETURN_IF_ERROR(AskJob(connection, job_id, job));
   EventPage page;
   RETURN_IF_ERROR(connection.Query(
       [&](const SqlRow& row) -> absl::Status {
         if (page.events.emplace_back().ParseFromString(row.Text(0))) return absl::OkStatus();
         return absl::DataLossError("state database: an event cannot be read");
       },
-      "SELECT event FROM events WHERE job = $1 AND version > $2 ORDER BY version LIMIT $3", stored.seq, after_version,
-      limit));
-  const int64_t current = stored.row.job.version();
+      "SELECT event FROM events WHERE job = (SELECT seq FROM jobs WHERE id = $1) AND version > $2 ORDER BY version "
+      "LIMIT $3",
+      job_id, after_version, limit));
+  if (!job) return JobNotFound(job_id);
+  const int64_t current = job->row.job.version();
   const int64_t first = page.events.empty() ? current + 1 : page.events.front().version();
   page.too_old = after_version > current || first != after_version + 1;
   if (page.too_old) page.events.clear();
   return page;
+}
+
+// Nothing else, or nothing at all.
+bool OnlyBeats(JobChanges& changes) {
+  const std::vector<LeaseRow> beats = std::exchange(changes.beats, {});
+  const bool only = changes.empty();
+  changes.beats = beats;
+  return only;
 }
 
 }  // namespace
@@ -66,7 +71,8 @@ absl::StatusOr<JobRows> SqlStateStore::CreateJob(const CreateJobRow& create) {
     rows = create.rows;
     ASSIGN_OR_RETURN(const std::string existing, FindRequest(connection, create.request_id, create.request_hash));
     if (existing.empty()) return InsertJob(connection, create);
-    ASSIGN_OR_RETURN(rows, LoadRows(connection, existing));
+    ASSIGN_OR_RETURN(StoredRows stored, LoadRows(connection, existing, {}));
+    rows = std::move(stored.rows);
     return absl::OkStatus();
   };
   absl::Status status = database_->Write(insert);
@@ -83,39 +89,44 @@ absl::StatusOr<std::optional<v1::Job>> SqlStateStore::FindCreated(absl::string_v
     job.reset();
     ASSIGN_OR_RETURN(const std::string job_id, FindRequest(connection, request_id, request_hash));
     if (job_id.empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(StoredJob stored, LoadJob(connection, job_id, /*lock=*/false));
-    job = std::move(stored.row.job);
+    ASSIGN_OR_RETURN(StoredRows stored, LoadRows(connection, job_id, {}));
+    job = std::move(stored.rows.job.job);
     return absl::OkStatus();
   }));
   return job;
 }
 
-absl::Status SqlStateStore::UpdateJob(absl::string_view job_id, const JobStep& step) {
-  return database_->Write([&](SqlConnection& connection) -> absl::Status {
-    ASSIGN_OR_RETURN(StoredJob stored, LoadJob(connection, job_id, /*lock=*/true));
-    ASSIGN_OR_RETURN(std::vector<TaskRow> tasks, LoadTasks(connection, stored.seq, std::nullopt));
-    const JobChanges changes = step({std::move(stored.row), std::move(tasks)});
-    if (changes.empty()) return absl::OkStatus();
+absl::Status SqlStateStore::Update(absl::string_view job_id, const LoadOptions& options, const JobStep& step) {
+  JobChanges changes;
+  const absl::Status written = database_->Write([&](SqlConnection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(StoredRows stored, LoadRows(connection, job_id, options));
+    changes = step(std::move(stored.rows));
+    // If a beat is lost the next one comes.
+    if (OnlyBeats(changes)) RETURN_IF_ERROR(connection.CommitEarly());
     return SaveChanges(connection, stored.seq, changes, keep_events_);
   });
+  return changes.job ? ExplainReservation(*changes.job, written) : written;
+}
+
+absl::Status SqlStateStore::UpdateJob(absl::string_view job_id, const JobStep& step) {
+  return Update(job_id, {.lock = true}, step);
 }
 
 absl::Status SqlStateStore::UpdateTask(absl::string_view job_id, absl::string_view task_id, const TaskStep& step) {
-  return database_->Write([&](SqlConnection& connection) -> absl::Status {
-    ASSIGN_OR_RETURN(const StoredJob stored, LoadJob(connection, job_id, /*lock=*/true));
-    ASSIGN_OR_RETURN(const std::vector<TaskRow> tasks, LoadTasks(connection, stored.seq, task_id));
-    if (tasks.empty()) return absl::NotFoundError(absl::StrCat("job ", job_id, " has no task ", task_id));
-    const JobChanges changes = step(stored.row, tasks.front());
-    if (changes.empty()) return absl::OkStatus();
-    return SaveChanges(connection, stored.seq, changes, keep_events_);
-  });
+  bool found = true;
+  RETURN_IF_ERROR(Update(job_id, {.lock = true, .task_id = task_id}, [&](const JobRows& rows) {
+    found = !rows.tasks.empty();
+    return found ? step(rows.job, rows.tasks.front()) : JobChanges();
+  }));
+  return found ? absl::OkStatus() : absl::NotFoundError(absl::StrCat("job ", job_id, " has no task ", task_id));
 }
 
 absl::StatusOr<JobRows> SqlStateStore::ReadJob(absl::string_view job_id) {
   JobRows rows;
   // So that job and tasks are of one version.
   RETURN_IF_ERROR(database_->ReadSnapshot([&](SqlConnection& connection) -> absl::Status {
-    ASSIGN_OR_RETURN(rows, LoadRows(connection, job_id));
+    ASSIGN_OR_RETURN(StoredRows stored, LoadRows(connection, job_id, {}));
+    rows = std::move(stored.rows);
     return absl::OkStatus();
   }));
   return rows;

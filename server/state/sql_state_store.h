@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/state/sql_database.h"
+#include "server/state/sql_rows.h"
 #include "server/state/state_store.h"
 
 namespace besa::server {
@@ -55,6 +56,7 @@ class SqlStateStore : public StateStore {
   absl::Status Select(const OnRow& on_row, absl::string_view sql, const Parameters&... parameters) {
     return database_->Read([&](SqlConnection& connection) { return connection.Query(on_row, sql, parameters...); });
   }
+  absl::Status Update(absl::string_view job_id, const LoadOptions& options, const JobStep& step);
   template <class... Parameters>
   absl::StatusOr<std::vector<std::string>> ReadIds(absl::string_view sql, const Parameters&... parameters);
 

@@ -43,7 +43,7 @@ int64_t LastSeenMicros(const v1::Worker& worker) {
 
 absl::Status SqlStateStore::PutWorker(const WorkerRow& row) {
   return database_->Write([&](SqlConnection& connection) {
-    return connection.Run(
+    return connection.Send(
         "INSERT INTO workers (name, incarnation, memory_bytes, seen, lost, last_seen_time, worker) "
         "VALUES ($1, $2, $3, $4, 0, $5, $6) ON CONFLICT (name) DO UPDATE SET incarnation = excluded.incarnation, "
         "memory_bytes = excluded.memory_bytes, seen = workers.seen + 1, lost = 0, "
@@ -63,8 +63,9 @@ absl::StatusOr<WorkerRow> SqlStateStore::ReadWorker(absl::string_view name) {
 }
 
 absl::Status SqlStateStore::TouchWorker(absl::string_view name, absl::string_view incarnation, absl::Time now) {
-  return database_->Write([&](SqlConnection& connection) {
-    return connection.Run(
+  return database_->Write([&](SqlConnection& connection) -> absl::Status {
+    RETURN_IF_ERROR(connection.CommitEarly());
+    return connection.Send(
         "UPDATE workers SET seen = seen + 1, lost = 0, last_seen_time = $1 WHERE name = $2 AND incarnation = $3",
         absl::ToUnixMicros(now), name, incarnation);
   });
@@ -179,7 +180,7 @@ absl::StatusOr<std::vector<GarbageRow>> SqlStateStore::DueGarbage(absl::Time now
 
 absl::Status SqlStateStore::ForgetGarbage(absl::string_view uri) {
   return database_->Write(
-      [&](SqlConnection& connection) { return connection.Run("DELETE FROM garbage WHERE uri = $1", uri); });
+      [&](SqlConnection& connection) { return connection.Send("DELETE FROM garbage WHERE uri = $1", uri); });
 }
 
 }  // namespace besa::server

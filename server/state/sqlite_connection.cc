@@ -122,6 +122,8 @@ const SqlDialect& SqliteConnection::dialect() const {
       .greatest = "MAX",
       .advance_progress = "UPDATE counters SET value = value + 1 WHERE name = 'progress'",
       .progress_serial = "(SELECT value FROM counters WHERE name = 'progress')",
+      // Those that write at the same time share one wait for the disk anyhow.
+      .commit_early = "",
   };
   return dialect;
 }

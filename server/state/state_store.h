@@ -3,7 +3,7 @@
 // Contract
 //   - Each call is one transaction. UpdateJob and UpdateTask lock the job before they read it, so that steps of one job
 //     happen one after the other, whichever coordinator runs them.
-//   - When a call that writes has returned OK, what it wrote survives the loss of power.
+//   - When a call that writes has returned OK, what it wrote survives the loss of power; not so beats, see UpdateTask.
 //   - Thread-safe. Calls block for as long as the database takes, never for a worker or a client.
 //   - Errors: NOT_FOUND (no such job or task), ALREADY_EXISTS, FAILED_PRECONDITION, INVALID_ARGUMENT as documented;
 //     UNAVAILABLE if the database is busy or gone, RESOURCE_EXHAUSTED if its disk is full, DATA_LOSS if what it stores
@@ -131,7 +131,7 @@ class StateStore {
   // Locks the job, loads its rows, calls `step`, writes the changes. FAILED_PRECONDITION (OUTPUT_RESERVED) if the
   // change brings an ended job back to life whose output folder another live job has reserved meanwhile.
   virtual absl::Status UpdateJob(absl::string_view job_id, const JobStep& step) = 0;
-  // The same with a single task loaded: what a heartbeat needs.
+  // The same for one task. If nothing but beats change they may be lost should the database crash within a second.
   virtual absl::Status UpdateTask(absl::string_view job_id, absl::string_view task_id, const TaskStep& step) = 0;
   virtual absl::StatusOr<JobRows> ReadJob(absl::string_view job_id) = 0;
   // At most `limit` jobs, from JobPage::next of the page before, or from the newest if that is 0.
@@ -159,7 +159,7 @@ class StateStore {
   virtual absl::Status PutWorker(const WorkerRow& worker) = 0;
   // NOT_FOUND if it never registered.
   virtual absl::StatusOr<WorkerRow> ReadWorker(absl::string_view name) = 0;
-  // Counts `seen` up, stores `now` and unsets `lost`, if name and incarnation match.
+  // Counts `seen` up, stores `now` and unsets `lost`, if name and incarnation match. May be lost as beats may.
   virtual absl::Status TouchWorker(absl::string_view name, absl::string_view incarnation, absl::Time now) = 0;
   // Sets `lost` if the worker was not seen since `seen`. Returns whether it did.
   virtual absl::StatusOr<bool> MarkWorkerLost(absl::string_view name, absl::string_view incarnation, int64_t seen) = 0;
