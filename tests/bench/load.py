@@ -76,65 +76,77 @@ def memory_mb(pid: int) -> float:
     return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1000
 
 
-def run(folder: Path, state: str, workers: int, tasks: int, block: float, measure: float) -> None:
-    cluster = Cluster(folder, lease_term="60s", heartbeat_interval="10s", state=state)
-    with cluster:
+CALLS = ("lease", "heartbeat", "commit")
+
+
+def measure(cluster: Cluster, arguments: argparse.Namespace):
+    """Yields, for each number of workers, how long the calls took and the coordinator's peak of memory until then."""
+    command = [str(BUILD / "tests" / "fleet_load"), "--coordinator", cluster.address]
+    for name in ("block", "warm_up", "measure"):
+        command += [f"--{name.replace('_', '-')}", str(getattr(arguments, name))]
+    command += ["--workers", *map(str, arguments.workers)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as fleet:
+        for line in fleet.stdout:
+            yield json.loads(line), memory_mb(cluster.coordinator.pid)
+    assert fleet.returncode == 0
+
+
+def count_open_tasks(cluster: Cluster) -> int:
+    listed = cluster.besa("--json", "--timeout", "60", "jobs", "list", "--limit", "0")
+    assert listed.code == 0, listed.out + listed.err
+    return sum(
+        int(job["progress"]["tasks_total"]) - int(job["progress"].get("tasks_committed", 0))
+        for job in listed.json()["jobs"]
+    )
+
+
+def seconds_to_restart(cluster: Cluster) -> float:
+    """From the start of the process, after a kill, until a client has its answer."""
+    cluster.kill_coordinator()
+    start = time.monotonic()
+    cluster.start_coordinator()
+    wait_until(lambda: cluster.besa("--json", "jobs", "list", "--limit", "1").code == 0, 20, "an answer")
+    return time.monotonic() - start
+
+
+def run(folder: Path, state: str, arguments: argparse.Namespace) -> None:
+    with Cluster(folder, lease_term="60s", heartbeat_interval="10s", state=state) as cluster:
         cluster.start_coordinator()
         model, tokens = write_model(folder / "model"), write_tokens(folder / "tokens.safetensors")
-        jobs = -(-tasks // BLOCKS)
-        for number in range(jobs):
+        for number in range(-(-arguments.tasks // BLOCKS)):
             cluster.submit(f"out-{number}", model=model, calibration=tokens, samples=4, sequence_length=32)
-        done = subprocess.run(
-            [
-                *(str(BUILD / "tests" / "fleet_load"), "--coordinator", cluster.address, "--workers", str(workers)),
-                *("--block", str(block), "--measure", str(measure)),
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        result = json.loads(done.stdout)
-        memory = memory_mb(cluster.coordinator.pid)
-        listed = cluster.besa("--json", "--timeout", "60", "jobs", "list", "--limit", "0")
-        assert listed.code == 0, listed.out + listed.err
-        open_tasks = sum(
-            int(job["progress"]["tasks_total"]) - int(job["progress"].get("tasks_committed", 0))
-            for job in listed.json()["jobs"]
-        )
-        cluster.kill_coordinator()
-        start = time.monotonic()
-        cluster.start_coordinator()
-        wait_until(lambda: cluster.besa("--json", "jobs", "list", "--limit", "1").code == 0, 20, "an answer")
-        restart = time.monotonic() - start
-        for call in ("lease", "heartbeat", "commit"):
-            row = result[call]
-            print(
-                f"| {workers} | {call} | {row['calls']} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} | "
-                f"{row['max_ms']:.0f} | {row['failed']} | {memory:.0f} | {open_tasks} | {restart:.1f} |",
-                flush=True,
-            )
+        print(f"open tasks at the beginning: {count_open_tasks(cluster)}\n")
+        print("| workers | call | calls | p50 ms | p99 ms | max ms | failed | coordinator MB |")
+        print("|---|---|---|---|---|---|---|---|", flush=True)
+        for result, memory in measure(cluster, arguments):
+            for call in CALLS:
+                row = result[call]
+                print(
+                    f"| {result['workers']} | {call} | {row['calls']} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} | "
+                    f"{row['max_ms']:.0f} | {row['failed']} | {memory:.0f} |",
+                    flush=True,
+                )
+        print(f"\nopen tasks at the end: {count_open_tasks(cluster)}")
+        print(f"restart: {seconds_to_restart(cluster):.1f} s")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--workers", type=int, nargs="+", default=[10, 30, 100, 300, 1000])
+    parser.add_argument("--workers", type=int, nargs="+", default=[10, 30, 100, 300, 1000], help="the fleet grows")
     parser.add_argument("--tasks", type=int, default=10_000)
-    parser.add_argument("--block", type=float, default=30)
-    parser.add_argument("--measure", type=float, default=30)
+    parser.add_argument("--block", type=float, default=30, help="seconds a block takes")
+    parser.add_argument("--warm-up", type=float, default=18, help="seconds before measuring, for each size")
+    parser.add_argument("--measure", type=float, default=20, help="seconds of measuring, for each size")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: a temporary one")
     arguments = parser.parse_args()
-    print("| workers | call | calls | p50 ms | p99 ms | max ms | failed | coordinator MB | open tasks | restart s |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for workers in arguments.workers:
-        with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-            folder = Path(name)
-            if arguments.state == "sqlite":
-                run(folder / "service", "", workers, arguments.tasks, arguments.block, arguments.measure)
-            else:
-                with Postgres(folder / "postgres") as server:
-                    url = server.new_database("load")
-                    run(folder / "service", url, workers, arguments.tasks, arguments.block, arguments.measure)
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        if arguments.state == "sqlite":
+            run(folder / "service", "", arguments)
+        else:
+            with Postgres(folder / "postgres") as server:
+                run(folder / "service", server.new_database("load"), arguments)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 // A fleet of simulated workers against a real coordinator: each on a connection of its own, registers, leases, beats,
-// commits results that fit their tasks, and computes nothing. Prints how long the calls took, as JSON.
+// commits results that fit their tasks, and computes nothing. The fleet grows in stages; at the end of each it prints
+// how long the calls took, as a line of JSON.
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -33,7 +33,7 @@ using Seconds = std::chrono::duration<double>;
 
 struct Flags {
   std::string coordinator;
-  int workers = 1000;
+  std::vector<int> workers = {1000};
   double beat = 10;
   double block = 30;
   double warm_up = 35;
@@ -78,16 +78,30 @@ class Timer {
 // How long calls took, in seconds.
 class Latencies {
  public:
-  void Begin() { measuring_ = true; }
-  void Add(const std::string& call, double seconds, bool ok) {
+  void Begin() {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    seconds_.clear();
+    failed_.clear();
+    measuring_ = true;
+  }
+  void Add(const std::string& call, double seconds, const grpc::Status& status) {
     const std::lock_guard<std::mutex> guard(mutex_);
     if (!measuring_) return;
-    (ok ? seconds_[call] : failed_[call]).push_back(seconds);
+    if (status.ok()) {
+      seconds_[call].push_back(seconds);
+    } else {
+      ++failed_[call];
+      std::fprintf(stderr, "%s failed after %.0f ms: %d %s\n", call.c_str(), 1000 * seconds,
+                   static_cast<int>(status.error_code()), status.error_message().c_str());
+    }
   }
-  nlohmann::ordered_json Show() {
+  nlohmann::ordered_json End() {
     const std::lock_guard<std::mutex> guard(mutex_);
+    measuring_ = false;
     nlohmann::ordered_json shown;
-    for (auto& [call, seconds] : seconds_) {
+    for (const char* call : {"lease", "heartbeat", "commit"}) {
+      std::vector<double>& seconds = seconds_[call];
+      if (seconds.empty()) seconds.push_back(0);
       std::sort(seconds.begin(), seconds.end());
       const auto at = [&values = seconds](double share) {
         const auto index = static_cast<size_t>(share * static_cast<double>(values.size()));
@@ -97,16 +111,16 @@ class Latencies {
                      {"p50_ms", at(0.5)},
                      {"p99_ms", at(0.99)},
                      {"max_ms", 1000 * seconds.back()},
-                     {"failed", failed_[call].size()}};
+                     {"failed", failed_[call]}};
     }
     return shown;
   }
 
  private:
   std::mutex mutex_;
-  std::atomic<bool> measuring_ = false;
+  bool measuring_ = false;
   std::map<std::string, std::vector<double>> seconds_;
-  std::map<std::string, std::vector<double>> failed_;
+  std::map<std::string, int> failed_;
 };
 
 class SimulatedWorker {
@@ -131,7 +145,7 @@ class SimulatedWorker {
     using Method = void (v1::WorkerService::Stub::async_interface::*)(
         grpc::ClientContext*, const v1::RegisterWorkerRequest*, v1::RegisterWorkerResponse*,
         std::function<void(grpc::Status)>);
-    Call<v1::RegisterWorkerResponse>("register", request,
+    Call<v1::RegisterWorkerResponse>(request,
                                      static_cast<Method>(&v1::WorkerService::Stub::async_interface::RegisterWorker),
                                      [this](const grpc::Status& status, const v1::RegisterWorkerResponse&, double) {
                                        if (!status.ok()) return timer_.After(1, [this] { Start(); });
@@ -140,8 +154,9 @@ class SimulatedWorker {
   }
 
  private:
+  // `done(status, response, seconds)`.
   template <class Response, class Request, class Method, class Done>
-  void Call(const char* name, const Request& request, Method method, Done done) {
+  void Call(const Request& request, Method method, Done done) {
     struct State {
       grpc::ClientContext context;
       Request request;
@@ -151,9 +166,8 @@ class SimulatedWorker {
     auto state = std::make_shared<State>();
     state->request = request;
     (stub_->async()->*method)(&state->context, &state->request, &state->response,
-                              [this, name, state, done](const grpc::Status& status) {
+                              [state, done](const grpc::Status& status) {
                                 const double seconds = Seconds(SteadyClock::now() - state->begin).count();
-                                if (name[0] != '\0') latencies_.Add(name, seconds, status.ok());
                                 done(status, state->response, seconds);
                               });
   }
@@ -168,12 +182,10 @@ class SimulatedWorker {
     using Method = void (v1::WorkerService::Stub::async_interface::*)(
         grpc::ClientContext*, const v1::LeaseTaskRequest*, v1::LeaseTaskResponse*, std::function<void(grpc::Status)>);
     Call<v1::LeaseTaskResponse>(
-        "", request, static_cast<Method>(&v1::WorkerService::Stub::async_interface::LeaseTask),
+        request, static_cast<Method>(&v1::WorkerService::Stub::async_interface::LeaseTask),
         [this](const grpc::Status& status, const v1::LeaseTaskResponse& response, double seconds) {
           // Waiting for work to appear is no latency.
-          if (response.has_assignment() || !status.ok()) {
-            latencies_.Add("lease", seconds, status.ok());
-          }
+          if (response.has_assignment() || !status.ok()) latencies_.Add("lease", seconds, status);
           if (!status.ok()) return timer_.After(1, [this] { Lease(); });
           if (!response.has_assignment()) return Lease();
           Work(response.assignment());
@@ -181,8 +193,11 @@ class SimulatedWorker {
   }
 
   void Work(const v1::Assignment& assignment) {
-    assignment_ = assignment;
-    step_ = 0;
+    {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      assignment_ = assignment;
+      step_ = 0;
+    }
     const bool block = assignment.kind() == v1::TASK_KIND_PRUNE;
     const double seconds = block ? flags_.block * std::uniform_real_distribution<>(0.5, 1.5)(random_) : 0.1;
     const std::string lease = assignment.lease().id();
@@ -202,14 +217,24 @@ class SimulatedWorker {
     request.mutable_progress()->set_steps(64);
     using Method = void (v1::WorkerService::Stub::async_interface::*)(
         grpc::ClientContext*, const v1::HeartbeatRequest*, v1::HeartbeatResponse*, std::function<void(grpc::Status)>);
-    Call<v1::HeartbeatResponse>("heartbeat", request,
-                                static_cast<Method>(&v1::WorkerService::Stub::async_interface::Heartbeat),
-                                [](const grpc::Status&, const v1::HeartbeatResponse&, double) {});
+    Call<v1::HeartbeatResponse>(
+        request, static_cast<Method>(&v1::WorkerService::Stub::async_interface::Heartbeat),
+        [this, lease](const grpc::Status& status, const v1::HeartbeatResponse&, double seconds) {
+          const std::lock_guard<std::mutex> answered(mutex_);
+          // A beat that this worker's own commit has overtaken is told that its lease has ended, which is right.
+          const bool overtaken =
+              status.error_code() == grpc::StatusCode::ABORTED && (committing_ || assignment_.lease().id() != lease);
+          latencies_.Add("heartbeat", seconds, overtaken ? grpc::Status::OK : status);
+        });
     timer_.After(flags_.beat, [this, lease] { Beat(lease); });
   }
 
   void Commit() {
     v1::CommitTaskRequest request;
+    {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      committing_ = true;
+    }
     request.set_worker(worker_.name);
     request.set_incarnation(worker_.incarnation);
     *request.mutable_lease() = assignment_.lease();
@@ -217,8 +242,9 @@ class SimulatedWorker {
     using Method = void (v1::WorkerService::Stub::async_interface::*)(
         grpc::ClientContext*, const v1::CommitTaskRequest*, v1::CommitTaskResponse*, std::function<void(grpc::Status)>);
     Call<v1::CommitTaskResponse>(
-        "commit", request, static_cast<Method>(&v1::WorkerService::Stub::async_interface::CommitTask),
-        [this](const grpc::Status& status, const v1::CommitTaskResponse&, double) {
+        request, static_cast<Method>(&v1::WorkerService::Stub::async_interface::CommitTask),
+        [this](const grpc::Status& status, const v1::CommitTaskResponse&, double seconds) {
+          latencies_.Add("commit", seconds, status);
           if (!status.ok() && status.error_code() != grpc::StatusCode::ABORTED) {
             return timer_.After(1, [this] { Commit(); });
           }
@@ -227,6 +253,7 @@ class SimulatedWorker {
             cursor_.set_job(assignment_.lease().task().substr(0, assignment_.lease().task().find("/tasks/")));
             cursor_.set_block(assignment_.block() + 1);
             assignment_.Clear();
+            committing_ = false;
           }
           Lease();
         });
@@ -240,6 +267,7 @@ class SimulatedWorker {
   testing::TestWorker worker_;
   std::mutex mutex_;
   v1::Assignment assignment_;
+  bool committing_ = false;
   v1::Cursor cursor_;
   int64_t step_ = 0;
   int requests_ = 0;
@@ -249,28 +277,32 @@ int Main(int argc, char** argv) {
   Flags flags;
   CLI::App app("Simulated workers against a coordinator.");
   app.add_option("--coordinator", flags.coordinator)->required();
-  app.add_option("--workers", flags.workers)->capture_default_str();
+  app.add_option("--workers", flags.workers, "of each stage, growing")->capture_default_str();
   app.add_option("--beat", flags.beat, "seconds between heartbeats")->capture_default_str();
   app.add_option("--block", flags.block, "seconds a block takes on the average")->capture_default_str();
-  app.add_option("--warm-up", flags.warm_up, "seconds before measuring")->capture_default_str();
-  app.add_option("--measure", flags.measure, "seconds of measuring")->capture_default_str();
+  app.add_option("--warm-up", flags.warm_up, "seconds before measuring, in each stage")->capture_default_str();
+  app.add_option("--measure", flags.measure, "seconds of measuring, in each stage")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   Timer timer;
   Latencies latencies;
   std::vector<std::unique_ptr<SimulatedWorker>> workers;
   std::mt19937 spread(1);
-  for (int i = 0; i < flags.workers; ++i) {
-    workers.push_back(std::make_unique<SimulatedWorker>(i, flags, timer, latencies));
-    // As a fleet comes up: over a few seconds, not in one instant.
-    timer.After(std::uniform_real_distribution<>(0, flags.warm_up / 3)(spread),
-                [worker = workers.back().get()] { worker->Start(); });
+  for (const int stage : flags.workers) {
+    while (workers.size() < static_cast<size_t>(stage)) {
+      workers.push_back(std::make_unique<SimulatedWorker>(static_cast<int>(workers.size()), flags, timer, latencies));
+      // As a fleet comes up: over a few seconds, not in one instant.
+      timer.After(std::uniform_real_distribution<>(0, flags.warm_up / 3)(spread),
+                  [worker = workers.back().get()] { worker->Start(); });
+    }
+    std::this_thread::sleep_for(Seconds(flags.warm_up));
+    latencies.Begin();
+    std::this_thread::sleep_for(Seconds(flags.measure));
+    nlohmann::ordered_json shown = latencies.End();
+    shown["workers"] = stage;
+    std::printf("%s\n", shown.dump().c_str());
+    std::fflush(stdout);
   }
-  std::this_thread::sleep_for(Seconds(flags.warm_up));
-  latencies.Begin();
-  std::this_thread::sleep_for(Seconds(flags.measure));
-  std::printf("%s\n", latencies.Show().dump().c_str());
-  std::fflush(stdout);
   // The calls that wait are not waited for.
   std::_Exit(0);
 }
