@@ -43,6 +43,9 @@ double Rounded(double value) { return std::strtod(absl::StrFormat("%.6g", value)
 // "model.layers.3.self_attn.q_proj" as "q_proj".
 std::string ShortName(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
+// A local folder as programs take it: "file:///models/a" is "/models/a".
+std::string Plain(const std::string& uri) { return std::string(absl::StripPrefix(uri, "file://")); }
+
 std::string ShortWorker(const std::string& name) { return std::string(absl::StripPrefix(name, "workers/")); }
 std::string ShortTask(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
@@ -114,8 +117,8 @@ Json Options(const v1::Job& job) {
   const v1::MethodSpec& method = spec.method();
   const v1::CalibrationSpec& calibration = spec.calibration();
   Facts facts = {
-      {"model", spec.model_uri()},
-      {"output", spec.output_uri()},
+      {"model", Plain(spec.model_uri())},
+      {"output", Plain(spec.output_uri())},
       {"sparsity", absl::StrCat(spec.sparsity())},
       {"method", Word("METHOD_", v1::Method_Name(method.method()))},
       {"preset", method.preset() == 0 ? "" : Word("PRESET_", v1::Preset_Name(method.preset()))},
@@ -233,7 +236,7 @@ Json ReportData(const v1::Job& job, const std::vector<v1::Task>& tasks, absl::st
   data["display_name"] = job.spec().display_name();
   data["state"] = Word("JOB_STATE_", v1::JobState_Name(job.state()));
   data["running"] = !HasEnded(job.state());
-  data["output_uri"] = job.spec().output_uri();
+  data["output_uri"] = Plain(job.spec().output_uri());
   data["pending_reason"] = HasEnded(job.state()) ? "" : job.pending_reason();
   if (job.has_error()) data["error"] = {{"message", job.error().message()}};
   data["besa_version"] = std::string(besa_version);

@@ -23,7 +23,7 @@ v1::Job SomeJob() {
   job.set_name("jobs/abc");
   job.set_state(v1::JOB_STATE_PRUNING);
   job.mutable_spec()->set_sparsity(0.5);
-  job.mutable_spec()->set_output_uri("/out");
+  job.mutable_spec()->set_output_uri("file:///out");
   *job.mutable_start_time() = ToProto(kStart);
   return job;
 }
@@ -66,6 +66,7 @@ TEST(Report, HasWhatTheCommitsRecorded) {
   EXPECT_EQ(data["workers"][0], "w1");
   EXPECT_EQ(data["seconds"], 20.0);
   EXPECT_EQ(data["state"], "pruning");
+  EXPECT_EQ(data["output_uri"], "/out") << "what from_pretrained takes";
 }
 
 TEST(Report, AJobThatHasNotBegunHasOneToo) {

@@ -241,8 +241,8 @@
       tooltip: Object.assign(base().tooltip, {
         formatter: (item) => "block " + item.value[0] + " · " + safe(linearNames[linearNames.length - 1 - item.value[1]]) + "<br><b>" + percent(item.value[2], 2) + "</b> zeros",
       }),
-      series: [{ type: "heatmap", data: cells, itemStyle: { borderColor: colors.card, borderWidth: data.blocks.length > 60 ? .5 : 1.5, borderRadius: 2 }, emphasis: { itemStyle: { borderColor: colors.ink } },
-        label: { show: data.blocks.length <= 12 && !narrow(), formatter: (item) => (item.value[2] * 100).toFixed(1), color: colors.ink, fontSize: 11 } }],
+      series: [{ type: "heatmap", data: cells.map((value) => ({ value, label: { color: Math.abs(value[2] - target) > .6 * reach ? (colors.dark ? "#101214" : "#ffffff") : colors.ink } })), itemStyle: { borderColor: colors.card, borderWidth: data.blocks.length > 60 ? .5 : 1.5, borderRadius: 2 }, emphasis: { itemStyle: { borderColor: colors.ink } },
+        label: { show: data.blocks.length <= 12 && !narrow(), formatter: (item) => (item.value[2] * 100).toFixed(1), fontSize: 11 } }],
     }));
   }
 

@@ -135,7 +135,7 @@ def main() -> None:
         prometheus = Prometheus(Path(folder) / "prometheus").start([metrics_address(cluster, "coordinator")], workers)
         try:
             begin = time.time()
-            common = {"evaluate": HELD_OUT, "evaluate_windows": 60, "samples": 256, "sequence_length": 256}
+            common = {"evaluate": HELD_OUT, "evaluate_windows": 40, "samples": 128, "sequence_length": 256}
             cluster.succeed(cluster.submit("first", *("--name", "first"), **common), 300)
             job = cluster.submit("second", *("--name", "second"), **common)
             wait_until(lambda: cluster.job(job)["progress"].get("blocks_committed", 0) >= 1, 120, "a block")

@@ -59,7 +59,7 @@ def test_shows_everything_and_fits(published, browser, size, scheme):
     for chart in ["sparsity", "rows", "loss", "final-loss", "stages", "timeline"]:
         assert page.locator(f"#{chart} svg path").count() > 3, chart
     assert "held_out" in page.locator("#perplexity").inner_text()
-    assert str(cluster.folder / "out") in page.locator("#load").inner_text()
+    assert f'folder = "{cluster.folder / "out"}"' in page.locator("#load").inner_text()
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     channel = int(background.split("(")[1].split(",")[0])
     assert (channel < 80) == (scheme == "dark")
