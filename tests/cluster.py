@@ -158,6 +158,33 @@ class Cluster:
         self.workers[name].send_signal(signal.SIGKILL)
         self.workers[name].wait()
 
+    def freeze_at(self, job: str, *tasks: str, seconds: float = 60) -> tuple[str, str]:
+        """Stops (SIGSTOP) a worker in the middle of one of the tasks; returns task and worker.
+
+        Blocks of small models take a fraction of a second: whoever finds one leased and then acts on its worker may come
+        too late. What is stopped commits nothing until it is killed or woken.
+        """
+
+        def frozen():
+            found = self.tasks(job)
+            for task in tasks:
+                worker = holder(found[task])
+                if worker is None:
+                    continue
+                self.workers[worker].send_signal(signal.SIGSTOP)
+                if holder(self.tasks(job)[task]) == worker:
+                    return task, worker
+                self.wake(worker)
+            ended = [task for task in tasks if found[task]["state"] in {"TASK_STATE_COMMITTED", "TASK_STATE_FAILED"}]
+            assert len(ended) < len(tasks), f"nobody was caught at {tasks}"
+            return None
+
+        return wait_until(frozen, seconds, f"somebody to work on {tasks}")
+
+    def wake(self, worker: str) -> None:
+        """Lets a worker go on that was stopped."""
+        self.workers[worker].send_signal(signal.SIGCONT)
+
     def kill_coordinator(self) -> None:
         """kill -9."""
         self.coordinator.send_signal(signal.SIGKILL)
@@ -225,6 +252,13 @@ class Cluster:
         job = self.finish(name, seconds)
         assert job["state"] == "JOB_STATE_SUCCEEDED", job.get("error")
         return job
+
+
+def holder(task: dict) -> str | None:
+    """Who works on the task at this moment."""
+    if task["state"] != "TASK_STATE_LEASED":
+        return None
+    return task["attempts"][-1]["worker"].removeprefix("workers/")
 
 
 def committed_once(tasks: dict[str, dict]) -> None:

@@ -1,6 +1,7 @@
 """Stopping a job and starting one again."""
 
 import shutil
+import signal
 
 from checkpoints import copy_model, poison
 from cluster import MODEL, committed_once, wait_until
@@ -59,7 +60,13 @@ def test_retry_after_a_passing_failure_keeps_committed_blocks(service):
     hidden = service.folder / "hidden"
     job = service.submit("vanished", model=model, **LONG)
     wait_until(lambda: int(service.job(job)["progress"].get("blocks_committed", 0)) >= 2, 60, "two blocks")
+    # So that some are still to be read.
+    for worker in service.workers.values():
+        worker.send_signal(signal.SIGSTOP)
+    assert "TASK_STATE_PENDING" in {task["state"] for task in service.tasks(job).values()}
     model.rename(hidden)
+    for worker in service.workers:
+        service.wake(worker)
     failed = service.finish(job)
     assert failed["state"] == "JOB_STATE_FAILED"
     committed = {

@@ -7,8 +7,8 @@ import pytest
 
 from cluster import committed_once, deterministic_files, wait_until
 
-# Long enough blocks that a kill lands inside one.
 JOB = {"samples": 256, "sequence_length": 128}
+BLOCKS = [f"prune-{block:05d}" for block in range(6)]
 MOMENTS = 10
 
 
@@ -19,18 +19,17 @@ def undisturbed(service):
     return deterministic_files(service.folder / "undisturbed")
 
 
-def reach_mid_block(service, job, chance):
-    """Waits until a block chosen by `chance` is leased, and a moment of up to half its time; returns block and worker."""
-    block = f"prune-{chance.randrange(6):05d}"
+def stop_mid_block(service, job, chance):
+    """Stops a worker in the middle of a block: the one that `chance` chose or one after it, a moment after it began."""
+    chosen = chance.randrange(4)
 
-    def leased():
-        task = service.tasks(job)[block]
-        return task if task["state"] == "TASK_STATE_LEASED" else None
+    def begun():
+        return service.tasks(job)[BLOCKS[chosen]]["state"] in {"TASK_STATE_LEASED", "TASK_STATE_COMMITTED"}
 
-    task = wait_until(leased, 60, f"{block} to be leased")
-    moment = time.monotonic() + chance.random()
+    wait_until(begun, 60, f"block {chosen} to begin")
+    moment = time.monotonic() + 0.3 * chance.random()
     wait_until(lambda: time.monotonic() >= moment, 2, "the moment to come")
-    return block, task["attempts"][-1]["worker"].removeprefix("workers/")
+    return service.freeze_at(job, *BLOCKS[chosen:], *BLOCKS[:chosen])
 
 
 def assert_same_bytes(service, job, output, expected):
@@ -44,7 +43,7 @@ def test_killed_worker(service, undisturbed, seed):
     chance = random.Random(seed)
     output = f"worker-{seed}"
     job = service.submit(output, **JOB)
-    block, victim = reach_mid_block(service, job, chance)
+    block, victim = stop_mid_block(service, job, chance)
     service.kill_worker(victim)
     # Half of the time the same worker comes back at once, half of the time its lease has to expire.
     if seed % 2 == 0:
@@ -63,9 +62,10 @@ def test_killed_coordinator(service, undisturbed, seed):
     chance = random.Random(1000 + seed)
     output = f"coordinator-{seed}"
     job = service.submit(output, **JOB)
-    block, _ = reach_mid_block(service, job, chance)
+    block, worker = stop_mid_block(service, job, chance)
     before = service.tasks(job)
     service.kill_coordinator()
+    service.wake(worker)
     assert before[block]["state"] == "TASK_STATE_LEASED"
     committed = {name: task["attempts"] for name, task in before.items() if task["state"] == "TASK_STATE_COMMITTED"}
     service.start_coordinator()

@@ -113,18 +113,11 @@ def test_killing_any_of_eight_costs_its_block(tmp_path, deep_model, alone):
 
     def kill_three(service, job):
         for _ in range(3):
-
-            def victims():
-                tasks = service.tasks(job)
-                return [
-                    (name, task["attempts"][-1]["worker"].removeprefix("workers/"))
-                    for name, task in tasks.items()
-                    if name.startswith("prune-") and task["state"] == "TASK_STATE_LEASED"
-                ]
-
-            block, victim = chance.choice(wait_until(victims, 120, "a block to be leased"))
+            blocks = [f"prune-{block:05d}" for block in range(BLOCKS)]
+            chance.shuffle(blocks)
+            block, victim = service.freeze_at(job, *blocks, seconds=120)
             service.kill_worker(victim)
-            killed.append((block, victim))
+            killed.append((block, f"workers/{victim}"))
             time.sleep(0.5 * chance.random())
 
     output, tasks, _ = run(tmp_path, deep_model, 8, interfere=kill_three)
@@ -135,6 +128,5 @@ def test_killing_any_of_eight_costs_its_block(tmp_path, deep_model, alone):
         for attempt in task["attempts"]
         if attempt["outcome"] != "ATTEMPT_OUTCOME_COMMITTED"
     ]
-    # At most the one task that each was at; all the others of its tasks stand.
-    assert len(lost) <= len(killed), (lost, killed)
-    assert {worker for _, worker in lost} <= {f"workers/{victim}" for _, victim in killed}
+    # The one task that each was at; all the others of its tasks stand.
+    assert sorted(lost) == sorted(killed)

@@ -6,11 +6,10 @@ import signal
 
 import pytest
 
-from cluster import committed_once, deterministic_files, wait_until
+from cluster import committed_once, deterministic_files
 
 BLOCKS = [f"prune-{block:05d}" for block in range(6)]
 
-# Long enough blocks that a kill lands inside one.
 COMMON = {"schedule": "sequential", "samples": 64, "sequence_length": 128}
 JOBS = {
     "default": COMMON,
@@ -48,15 +47,9 @@ def assert_one_author(tasks):
         assert tasks[before]["attempts"][-1]["end_time"] <= tasks[after]["attempts"][0]["start_time"]
 
 
-def reach(service, job, block):
-    """Waits until somebody works on the block; returns who."""
-
-    def begun():
-        task = service.tasks(job)[block]
-        return task if task["state"] in {"TASK_STATE_LEASED", "TASK_STATE_COMMITTED"} else None
-
-    task = wait_until(begun, 60, f"{block} to begin")
-    return task["attempts"][-1]["worker"].removeprefix("workers/")
+def stop_at(service, job, first):
+    """Stops whoever works on that block, or on one after it if it is done already; returns who."""
+    return service.freeze_at(job, *BLOCKS[first:])[1]
 
 
 def assert_same_bytes(service, job, output, expected):
@@ -77,7 +70,7 @@ def test_it_is_another_result_than_the_independent_one(service, undisturbed):
 def test_another_worker_takes_over(service, undisturbed, kind):
     expected = undisturbed(kind)
     job = service.submit(f"killed-{kind}", **JOBS[kind])
-    victim = reach(service, job, random.Random(kind).choice(BLOCKS[1:4]))
+    victim = stop_at(service, job, random.Random(kind).choice([1, 2, 3]))
     service.kill_worker(victim)
     tasks = assert_same_bytes(service, job, f"killed-{kind}", expected)
     assert len(set(authors(tasks))) == 2, "the other one went on"
@@ -87,7 +80,7 @@ def test_another_worker_takes_over(service, undisturbed, kind):
 def test_the_same_worker_comes_back_without_its_activations(service, undisturbed):
     expected = undisturbed("default")
     job = service.submit("restarted", **JOBS["default"])
-    victim = reach(service, job, BLOCKS[3])
+    victim = stop_at(service, job, 3)
     service.kill_worker(victim)
     service.start_worker(victim)
     assert_same_bytes(service, job, "restarted", expected)
@@ -96,8 +89,9 @@ def test_the_same_worker_comes_back_without_its_activations(service, undisturbed
 def test_a_worker_that_is_told_to_stop_hands_the_job_over(service, undisturbed):
     expected = undisturbed("default")
     job = service.submit("drained", **JOBS["default"])
-    leaving = reach(service, job, BLOCKS[2])
+    leaving = stop_at(service, job, 2)
     service.workers[leaving].send_signal(signal.SIGTERM)
+    service.wake(leaving)
     assert service.workers[leaving].wait(30) == 0
     tasks = assert_same_bytes(service, job, "drained", expected)
     assert len(set(authors(tasks))) == 2
@@ -109,7 +103,8 @@ def test_a_worker_that_is_told_to_stop_hands_the_job_over(service, undisturbed):
 def test_a_killed_coordinator_loses_no_block(service, undisturbed):
     expected = undisturbed("default")
     job = service.submit("coordinator", **JOBS["default"])
-    reach(service, job, BLOCKS[2])
+    worker = stop_at(service, job, 2)
     service.kill_coordinator()
+    service.wake(worker)
     service.start_coordinator()
     assert_same_bytes(service, job, "coordinator", expected)

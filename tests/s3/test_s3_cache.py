@@ -4,9 +4,9 @@ import boto3
 import pytest
 from fault_proxy import FaultProxy
 from test_s3_faults import fill, in_folders, on  # noqa: F401
-from test_s3_job import JOB, ON_S3, described
+from test_s3_job import BLOCKS, JOB, ON_S3, described
 
-from cluster import MODEL, wait_until
+from cluster import MODEL
 from s3_server import ACCESS_KEY, SECRET_KEY, WHY_NOT, S3Server
 
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
@@ -65,12 +65,8 @@ def test_a_kill_leaves_a_cache_that_works(tmp_path, in_folders):  # noqa: F811
             flags = ("--cache", str(tmp_path / "cache"), "--cache-limit", "3MiB")
             cluster.start_worker("worker-1", *flags)
             job = cluster.submit("s3://results/out", **ON_S3, **JOB)
-            for blocks in range(3):
-                wait_until(
-                    lambda least=blocks: int(cluster.job(job)["progress"].get("blocks_committed", 0)) >= least,
-                    60,
-                    "a block",
-                )
+            for block in range(3):
+                cluster.freeze_at(job, *BLOCKS[block:])
                 cluster.kill_worker("worker-1")
                 cluster.start_worker("worker-1", *flags)
             cluster.succeed(job, 240)

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
 OUTAGE_SECONDS = 4
 JOB = {"samples": 64, "sequence_length": 128}
+BLOCKS = [f"prune-{block:05d}" for block in range(6)]
 ON_S3 = {
     "model": "s3://models/books-llama-3m",
     "calibration": f"s3://models/text/{CALIBRATION.name}",
@@ -107,10 +108,13 @@ def test_server_killed_and_restarted(cluster, server, in_folders, moment):
     cluster.start(workers=2)
     job = cluster.submit("s3://results/out", **ON_S3, **JOB)
     if moment == "pruning":
-        wait_until(lambda: int(cluster.job(job)["progress"].get("blocks_committed", 0)) >= 1, 60, "a block")
+        # One at least has yet to write its block.
+        _, worker = cluster.freeze_at(job, *BLOCKS[1:])
+        server.kill()
+        cluster.wake(worker)
     else:
         wait_until(lambda: (server.bucket("results") / "out").exists(), 120, "publishing to begin")
-    server.kill()
+        server.kill()
     # Whoever needs it meanwhile has to wait: a worker whose block is done, or the publisher.
     time.sleep(OUTAGE_SECONDS)
     server.start()
