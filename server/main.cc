@@ -2,10 +2,16 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "server/api/rpc_server.h"
+#include "server/hooks/courier.h"
+#include "server/hooks/endpoints.h"
+#include "server/hooks/http_post.h"
+#include "server/hooks/signer.h"
 #include "server/metrics/fleet_metrics.h"
 #include "server/metrics/metered_state_store.h"
 #include "server/metrics/rpc_metrics.h"
@@ -33,6 +39,8 @@ namespace {
 
 constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
 constexpr absl::Duration kFleetInterval = absl::Seconds(2);
+// One that waits for an endpoint keeps no other delivery waiting.
+constexpr int kCouriers = 4;
 constexpr absl::Duration kGrace = absl::Seconds(10);
 constexpr absl::Duration kRequestPatience = absl::Seconds(5);
 // A stop has to wait for it.
@@ -61,6 +69,12 @@ absl::Status Run(const Flags& flags, StopSignal& stop) {
   const auto own_store = MeterStore(std::move(opened_own_store), store_metrics);
   RETURN_IF_ERROR(own_store->CheckWritable(workspace));
 
+  ASSIGN_OR_RETURN(const Endpoints hook_endpoints, Endpoints::Allow(flags.allow_hook));
+  Signer signer;
+  if (!flags.hook_secret_file.empty()) {
+    ASSIGN_OR_RETURN(signer, Signer::Read(flags.hook_secret_file));
+  }
+
   const std::string id = RandomJobId();
   ChangeNotifier notifier;
   ASSIGN_OR_RETURN(const OpenedState opened_state, OpenState(flags.state, id, notifier, clock));
@@ -72,8 +86,14 @@ absl::Status Run(const Flags& flags, StopSignal& stop) {
                            .keep_failed = flags.keep_failed,
                            .heartbeat_interval = flags.heartbeat_interval,
                            .max_attempts = flags.max_attempts,
+                           .hook_patience = flags.hook_patience,
                            .worker_bytes_per_second = flags.worker_bytes_per_second});
   Publisher publisher(coordinator, *own_store, clock, {.id = "publisher-" + id, .besa_version = BESA_VERSION});
+  Courier courier(coordinator, &PostWithCurl, clock, SystemRandom(),
+                  {.id = "courier-" + id,
+                   .agent = absl::StrCat("besa/", BESA_VERSION),
+                   .endpoints = hook_endpoints,
+                   .signer = signer});
   Housekeeper housekeeper(coordinator, state, clock);
   RpcMetrics rpc_metrics(*registry);
   const auto fleet = std::make_shared<FleetMetrics>(coordinator, state, clock, FleetMetrics::Options());
@@ -81,6 +101,7 @@ absl::Status Run(const Flags& flags, StopSignal& stop) {
   ASSIGN_OR_RETURN(const auto server,
                    RpcServer::Start({.listen = flags.listen,
                                      .workspace = workspace,
+                                     .hooks = hook_endpoints,
                                      .on_call = [&](const CallRecord& call) { rpc_metrics.Record(call); }},
                                     coordinator, notifier, *request_store, clock));
   BackgroundLoop publishing([&] {
@@ -89,6 +110,13 @@ absl::Status Run(const Flags& flags, StopSignal& stop) {
     return pause;
   });
   const auto subscription = notifier.OnPublishing([&publishing] { publishing.Wake(); });
+  std::vector<std::unique_ptr<BackgroundLoop>> couriers;
+  for (int i = 0; i < kCouriers; ++i) {
+    couriers.push_back(std::make_unique<BackgroundLoop>([&] { return courier.RunOnce(); }));
+  }
+  const auto hook_subscription = notifier.OnHook([&couriers] {
+    for (const auto& each : couriers) each->Wake();
+  });
   BackgroundLoop orphans([&] {
     LogFailure("sweeping orphans", SweepOrphans(coordinator, *own_store, workspace, clock.Now()));
     return flags.sweep_interval;

@@ -133,6 +133,18 @@ std::vector<std::string> With(std::vector<std::string> more) {
   return more;
 }
 
+TEST(SpecFlagsTest, WhatDoesNotChangeTheOutputStandsBesideTheSpec) {
+  const auto request = Parse(With({"--priority", "5", "--owner", "ada", "--label", "team=nlp", "--time-limit", "6h",
+                                   "--completion-hook", "https://hooks.example.com/besa"}));
+  const v1::Job& job = request.job();
+  EXPECT_EQ(job.priority(), 5);
+  EXPECT_EQ(job.owner(), "ada");
+  EXPECT_EQ(job.labels().at("team"), "nlp");
+  EXPECT_EQ(job.time_limit().seconds(), 6 * 3600);
+  EXPECT_EQ(job.completion_hook().uri(), "https://hooks.example.com/besa");
+  EXPECT_FALSE(Parse(With({})).job().has_completion_hook());
+}
+
 TEST(SpecFlagsTest, CalibrationMayBeSeveralFiles) {
   const auto request = Parse(With({"--calibration", "s3://b/d"}));
   EXPECT_EQ(request.job().spec().calibration().uris_size(), 2);

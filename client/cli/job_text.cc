@@ -88,6 +88,19 @@ std::string Blocks(const v1::JobProgress& progress) {
   return absl::StrCat(progress.blocks_committed(), " of ", progress.blocks_total());
 }
 
+// "https://..., delivered"; "https://..., pending: 2 attempts, the last: it answered 500; the next at 12:00".
+std::string Hook(const v1::CompletionHook& hook) {
+  std::string text = hook.uri();
+  if (hook.state() == v1::COMPLETION_HOOK_STATE_UNSPECIFIED) return text;
+  absl::StrAppend(&text, ", ", EnumWord(hook.state()), " (", hook.attempts(),
+                  hook.attempts() == 1 ? " attempt)" : " attempts)");
+  if (!hook.last_error().empty()) absl::StrAppend(&text, ": ", OneLine(hook.last_error()));
+  if (hook.attempts() > 0 && hook.has_next_attempt_time()) {
+    absl::StrAppend(&text, "; next ", ShowTime(hook.next_attempt_time()));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string DescribeJob(const v1::Job& job) {
@@ -106,6 +119,7 @@ std::string DescribeJob(const v1::Job& job) {
     if (job.priority() != 0) facts.emplace_back("priority", absl::StrCat(job.priority()));
     facts.emplace_back("owner", OneLine(job.owner()));
     facts.emplace_back("labels", Labels(job));
+    if (job.has_completion_hook()) facts.emplace_back("hook", Hook(job.completion_hook()));
     if (job.result().gpu_seconds() > 0) {
       facts.emplace_back("GPU time", ShowDuration(absl::Seconds(job.result().gpu_seconds())));
     }

@@ -7,6 +7,7 @@
 namespace besa::client {
 namespace {
 
+using testing::ContainsRegex;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
@@ -45,6 +46,27 @@ TEST(JobTextTest, TheResultIsATableThatEndsWithTheFolder) {
             "sparsity, reached  0.500000  1,234,567 zeros in 2,469,134 weights\n"
             "seconds, train     33.0\n"
             "output: /models/books-besa50\n");
+}
+
+TEST(JobTextTest, ACompletionHookSaysHowItsDeliveryStands) {
+  v1::Job job = MakeJob(v1::JOB_STATE_PRUNING, 3);
+  v1::CompletionHook& hook = *job.mutable_completion_hook();
+  hook.set_uri("https://hooks.example.com/besa");
+  EXPECT_THAT(DescribeJob(job), ContainsRegex("hook: +https://hooks.example.com/besa\n"));
+  hook.set_state(v1::COMPLETION_HOOK_STATE_PENDING);
+  hook.mutable_next_attempt_time()->set_seconds(1'750'000'000);
+  EXPECT_THAT(DescribeJob(job), HasSubstr("/besa, PENDING (0 attempts)
+"));
+  hook.set_attempts(1);
+  hook.set_last_error("the endpoint answered 500");
+  EXPECT_THAT(DescribeJob(job),
+              HasSubstr("/besa, PENDING (1 attempt): the endpoint answered 500; next 2025-06-15 15:06:40Z
+"));
+  hook.set_state(v1::COMPLETION_HOOK_STATE_FAILED);
+  hook.clear_next_attempt_time();
+  hook.set_attempts(34);
+  EXPECT_THAT(DescribeJob(job), HasSubstr("/besa, FAILED (34 attempts): the endpoint answered 500
+"));
 }
 
 TEST(JobTextTest, WithoutAnEvaluationItSaysSo) {

@@ -175,6 +175,10 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
       ->allow_extra_args(false);
   AddDurationOption(command, "--time-limit", flags.time_limit,
                     "Fail if the job does not publish by then; committed blocks are kept [none]");
+  command
+      .add_option("--completion-hook", flags.completion_hook,
+                  "http:// or https:// address that is told, signed, when the job has ended [none]")
+      ->type_name("URL");
   command.add_option("--request-id", flags.request_id,
                      "A UUID of your own: repeating the command with it returns the same job [a new one]");
 }
@@ -215,6 +219,7 @@ absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, a
     if (equals == std::string::npos) return FieldError("--label", label, "KEY=VALUE");
     (*job.mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
   }
+  if (!flags.completion_hook.empty()) job.mutable_completion_hook()->set_uri(flags.completion_hook);
   if (flags.time_limit > absl::ZeroDuration()) *job.mutable_time_limit() = ToProto(flags.time_limit);
   return request;
 }

@@ -53,6 +53,7 @@ struct SpecFlags {
   // KEY=VALUE.
   std::vector<std::string> labels;
   absl::Duration time_limit;
+  std::string completion_hook;
   std::string request_id;
 };
 

@@ -148,6 +148,18 @@ def fleet():
                     "Jobs ended an hour",
                     [(f"sum by (state) (rate(besa_jobs_ended_total[{RATE}])) * 3600", "{{state}}")],
                 ),
+                lines("Completion hooks not delivered yet", [("max(besa_completion_hooks_pending)", "pending")]),
+                lines(
+                    "Calls of completion hooks an hour",
+                    [
+                        (
+                            f"sum by (outcome) (rate(besa_completion_hook_attempts_total[{RATE}])) * 3600",
+                            "{{outcome}}",
+                        )
+                    ],
+                    help_text="failed: tried again later; undelivered: given up",
+                    width=16,
+                ),
             ],
             "Coordinator": [
                 lines(

@@ -42,7 +42,8 @@ absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::Crea
     ASSIGN_OR_RETURN(std::optional<v1::Job> created, services.coordinator.FindCreated(request.request_id(), hash));
     if (created) return *std::move(created);
   }
-  ASSIGN_OR_RETURN(ValidatedJob validated, ValidateCreateJob(request, services.store, services.workspace));
+  ASSIGN_OR_RETURN(ValidatedJob validated,
+                   ValidateCreateJob(request, services.store, services.workspace, services.hooks));
   NewJob job{.spec = std::move(validated.spec),
              .model = std::move(validated.model),
              .activations = request.job().activations(),
@@ -53,6 +54,7 @@ absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::Crea
   job.owner = request.job().owner();
   job.labels = {request.job().labels().begin(), request.job().labels().end()};
   if (request.job().has_time_limit()) job.time_limit = FromProto(request.job().time_limit());
+  job.completion_hook = request.job().completion_hook().uri();
   job.trace_id = trace_id.empty() ? NewTraceId(SystemRandom()) : trace_id;
   if (request.validate_only()) return services.coordinator.PreviewJob(job);
   return services.coordinator.CreateJob(job, caller);

@@ -36,7 +36,7 @@ struct RpcServer::Parts {
         storage::ObjectStore& store, const Clock& clock)
       : quick(options.quick_threads),
         slow(options.slow_threads),
-        context{coordinator, notifier, clock, store, options.workspace, quick, slow, drain} {}
+        context{coordinator, notifier, clock, store, options.workspace, options.hooks, quick, slow, drain} {}
 
   Drain drain;
   TaskPool quick;

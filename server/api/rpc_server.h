@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/api/request_log.h"
+#include "server/hooks/endpoints.h"
 #include "server/scheduler/change_notifier.h"
 #include "server/scheduler/coordinator.h"
 #include "storage/base/clock.h"
@@ -20,6 +21,8 @@ struct RpcServerOptions {
   std::string listen = "127.0.0.1:7600";
   // Off limits to requests.
   storage::Uri workspace;
+  // Which completion hooks jobs may have.
+  Endpoints hooks = {};
   // Threads for calls that use the state, which wait for its disk most of the time; for calls that read checkpoints.
   int quick_threads = 16;
   int slow_threads = 2;

@@ -3,6 +3,7 @@
 
 #include "server/api/drain.h"
 #include "server/api/task_pool.h"
+#include "server/hooks/endpoints.h"
 #include "server/scheduler/change_notifier.h"
 #include "server/scheduler/coordinator.h"
 #include "storage/base/clock.h"
@@ -19,6 +20,8 @@ struct ServiceContext {
   storage::ObjectStore& store;
   // Where the workspaces of jobs lie: off limits to requests.
   storage::Uri workspace;
+  // Which completion hooks jobs may have.
+  Endpoints hooks;
   // For calls that take milliseconds.
   TaskPool& quick;
   // For calls that read checkpoints: kept apart, so that heartbeats never wait behind them.

@@ -140,8 +140,8 @@ bool HasBegunToPrune(const ShownJob& shown) {
 }  // namespace
 
 std::vector<prometheus::MetricFamily> FleetFamilies(const std::vector<ShownJob>& jobs,
-                                                    const std::vector<v1::Worker>& workers, absl::Time now,
-                                                    const SeriesBudget& budget) {
+                                                    const std::vector<v1::Worker>& workers, int64_t pending_hooks,
+                                                    absl::Time now, const SeriesBudget& budget) {
   JobSamples samples;
   size_t blocks_left = budget.blocks;
   int without_job = 0;
@@ -171,6 +171,8 @@ std::vector<prometheus::MetricFamily> FleetFamilies(const std::vector<ShownJob>&
       GaugeFamily("besa_workers", "Workers, by state.", WorkersByState(workers)),
       GaugeFamily("besa_jobs_waiting", "Jobs of which nothing runs, for a reason that they name.",
                   {{{}, static_cast<double>(waiting)}}),
+      GaugeFamily("besa_completion_hooks_pending", "Ends of jobs that were not delivered yet and not given up.",
+                  {{{}, static_cast<double>(pending_hooks)}}),
       GaugeFamily("besa_jobs_without_series", "Jobs left out of the series of jobs or of blocks, to bound them.",
                   {{{{"series", "job"}}, static_cast<double>(without_job)},
                    {{{"series", "block"}}, static_cast<double>(without_block)}}),

@@ -4,6 +4,7 @@
 //   besa_tasks{kind, state}                their tasks
 //   besa_workers{state}                    IDLE, BUSY, LOST, and DRAINING for IDLE or BUSY ones that get nothing new
 //   besa_jobs_waiting                      jobs of which nothing runs and that say why (pending_reason)
+//   besa_completion_hooks_pending          ends of jobs that their completion hooks have not been told of yet
 //   besa_job_info{job_name, display_name, state} 1
 //   besa_job_blocks{job_name}, besa_job_blocks_committed{job_name}
 //   besa_job_sparsity_ratio{job_name}           of the committed blocks
@@ -17,6 +18,7 @@
 // What has a job's name in it is bounded by SeriesBudget and gone soon after the job has ended.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -40,9 +42,9 @@ struct SeriesBudget {
   size_t blocks = 160;
 };
 
-// `jobs` oldest first.
+// `jobs` oldest first. `pending_hooks`: see StateStore::CountPendingHooks.
 std::vector<prometheus::MetricFamily> FleetFamilies(const std::vector<ShownJob>& jobs,
-                                                    const std::vector<v1::Worker>& workers, absl::Time now,
-                                                    const SeriesBudget& budget);
+                                                    const std::vector<v1::Worker>& workers, int64_t pending_hooks,
+                                                    absl::Time now, const SeriesBudget& budget);
 
 }  // namespace besa::server

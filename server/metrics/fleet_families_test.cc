@@ -22,7 +22,8 @@ ShownJob Show(const TestJob& job) {
 }
 
 std::string Text(const std::vector<ShownJob>& jobs, const SeriesBudget& budget = {}) {
-  return prometheus::TextSerializer().Serialize(FleetFamilies(jobs, {}, absl::FromUnixSeconds(1'750'000'100), budget));
+  return prometheus::TextSerializer().Serialize(
+      FleetFamilies(jobs, {}, /*pending_hooks=*/7, absl::FromUnixSeconds(1'750'000'100), budget));
 }
 
 TEST(FleetFamilies, AJobThatRunsHasFigures) {
@@ -33,6 +34,7 @@ TEST(FleetFamilies, AJobThatRunsHasFigures) {
   const std::string labels = "{job_name=\"" + job.job().name() + "\"}";
   EXPECT_THAT(text, HasSubstr(R"(besa_jobs{state="PRUNING"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(besa_jobs{state="PUBLISHING"} 0)"));
+  EXPECT_THAT(text, HasSubstr("besa_completion_hooks_pending 7"));
   EXPECT_THAT(text, HasSubstr("besa_job_blocks" + labels + " 3"));
   EXPECT_THAT(text, HasSubstr("besa_job_blocks_committed" + labels + " 1"));
   EXPECT_THAT(text, HasSubstr("besa_block_progress_ratio{block=\"0\",job_name=\"" + job.job().name() + "\"} 1"));

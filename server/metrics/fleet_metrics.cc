@@ -85,13 +85,15 @@ absl::StatusOr<std::vector<v1::Worker>> FleetMetrics::ReadWorkers() {
 absl::Status FleetMetrics::Refresh() {
   RETURN_IF_ERROR(RefreshJobs());
   ASSIGN_OR_RETURN(const std::vector<v1::Worker> workers, ReadWorkers());
+  ASSIGN_OR_RETURN(const int64_t pending_hooks, store_.CountPendingHooks());
   std::vector<ShownJob> jobs;
   for (const auto& [job_id, known] : known_) jobs.push_back(known.shown);
   std::sort(jobs.begin(), jobs.end(), [](const ShownJob& a, const ShownJob& b) {
     return TimeUtil::TimestampToMicroseconds(a.job.create_time()) <
            TimeUtil::TimestampToMicroseconds(b.job.create_time());
   });
-  std::vector<prometheus::MetricFamily> families = FleetFamilies(jobs, workers, clock_.Now(), options_.budget);
+  std::vector<prometheus::MetricFamily> families =
+      FleetFamilies(jobs, workers, pending_hooks, clock_.Now(), options_.budget);
   const std::lock_guard lock(mutex_);
   families_ = std::move(families);
   return absl::OkStatus();

@@ -126,6 +126,14 @@ absl::StatusOr<std::vector<std::string>> MeteredStateStore::JobsToPublish() {
   return Timed("jobs_to_publish", [&] { return store_.JobsToPublish(); });
 }
 
+absl::StatusOr<std::vector<std::string>> MeteredStateStore::JobsWithDueHook(absl::Time now, int32_t limit) {
+  return Timed("jobs_with_due_hook", [&] { return store_.JobsWithDueHook(now, limit); });
+}
+
+absl::StatusOr<int64_t> MeteredStateStore::CountPendingHooks() {
+  return Timed("count_pending_hooks", [&] { return store_.CountPendingHooks(); });
+}
+
 absl::StatusOr<std::vector<std::string>> MeteredStateStore::IdleJobs() {
   return Timed("idle_jobs", [&] { return store_.IdleJobs(); });
 }
@@ -165,6 +173,10 @@ absl::StatusOr<std::vector<LeaseRef>> MeteredStateStore::LiveLeases() {
 
 absl::StatusOr<std::vector<ClaimRef>> MeteredStateStore::LiveClaims() {
   return Timed("live_claims", [&] { return store_.LiveClaims(); });
+}
+
+absl::StatusOr<std::vector<ClaimRef>> MeteredStateStore::LiveHookClaims() {
+  return Timed("live_hook_claims", [&] { return store_.LiveHookClaims(); });
 }
 
 absl::StatusOr<std::vector<GarbageRow>> MeteredStateStore::DueGarbage(absl::Time now, int32_t limit) {

@@ -34,6 +34,8 @@ class MeteredStateStore final : public StateStore {
   absl::StatusOr<std::vector<std::string>> OverdueJobs(absl::Time now) override;
   absl::StatusOr<std::vector<AuditRef>> ListAudit(absl::string_view resource, int64_t before, int32_t limit) override;
   absl::StatusOr<std::vector<std::string>> JobsToPublish() override;
+  absl::StatusOr<std::vector<std::string>> JobsWithDueHook(absl::Time now, int32_t limit) override;
+  absl::StatusOr<int64_t> CountPendingHooks() override;
   absl::StatusOr<std::vector<std::string>> IdleJobs() override;
   absl::StatusOr<std::vector<LeaseRef>> LeasesOfWorker(absl::string_view worker) override;
   absl::Status PutWorker(const WorkerRow& worker) override;
@@ -44,6 +46,7 @@ class MeteredStateStore final : public StateStore {
   absl::StatusOr<FleetSummary> ReadFleet() override;
   absl::StatusOr<std::vector<LeaseRef>> LiveLeases() override;
   absl::StatusOr<std::vector<ClaimRef>> LiveClaims() override;
+  absl::StatusOr<std::vector<ClaimRef>> LiveHookClaims() override;
   absl::StatusOr<std::vector<GarbageRow>> DueGarbage(absl::Time now, int32_t limit) override;
   absl::Status ForgetGarbage(absl::string_view uri) override;
 

@@ -60,6 +60,22 @@ TEST_F(MeteredStateStoreTest, ALeaseThatExpiresIsCountedOnce) {
   EXPECT_THAT(Text(), HasSubstr("besa_lease_expiries_total 1"));
 }
 
+TEST_F(MeteredStateStoreTest, CallsOfCompletionHooksAreCountedByWhatCameOfThem) {
+  EXPECT_THAT(Text(), HasSubstr(R"(besa_completion_hook_attempts_total{outcome="undelivered"} 0)"));
+  NewJob request = testing::TestRequest(/*blocks=*/1, /*evaluation=*/false);
+  request.completion_hook = "https://hooks.example.com/besa";
+  const std::string job = bench_.coordinator->CreateJob(request)->name();
+  ASSERT_TRUE(bench_.coordinator->CancelJob(job).ok());
+  const auto claim = [&] { return (*bench_.coordinator->ClaimHook("c1"))->claim; };
+  ASSERT_TRUE(bench_.coordinator->FailHook(job, claim(), {.error = "it answered 500"}).ok());
+  bench_.clock.Advance(absl::Seconds(2));
+  ASSERT_TRUE(bench_.coordinator->FinishHook(job, claim()).ok());
+  const std::string text = Text();
+  EXPECT_THAT(text, HasSubstr(R"(besa_completion_hook_attempts_total{outcome="failed"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(besa_completion_hook_attempts_total{outcome="delivered"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(besa_completion_hook_attempts_total{outcome="undelivered"} 0)"));
+}
+
 TEST_F(MeteredStateStoreTest, AnAnswerIsNoError) {
   EXPECT_FALSE(metered_.ReadJob("nothing").ok());
   EXPECT_THAT(Text(), Not(HasSubstr("besa_state_operation_errors_total{")));

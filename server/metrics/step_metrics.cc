@@ -28,7 +28,11 @@ int CountEnded(const v1::Task& task) {
 }  // namespace
 
 BeforeStep RememberForMetrics(const JobRows& rows) {
-  BeforeStep before{.state = rows.job.job.state(), .started = rows.job.started, .ended = {}, .begun = {}};
+  BeforeStep before{.state = rows.job.job.state(),
+                    .started = rows.job.started,
+                    .hook_called = !rows.job.hook_caller.empty(),
+                    .ended = {},
+                    .begun = {}};
   for (const TaskRow& row : rows.tasks) {
     before.ended[row.id] = CountEnded(row.task);
     before.begun[row.id] = row.task.attempts_size();
@@ -50,6 +54,10 @@ StepMetrics::StepMetrics(prometheus::Registry& registry)
                     .Help("Leases whose holder was not heard of, or made no progress, for a term.")
                     .Register(registry)
                     .Add({})),
+      hooks_(prometheus::BuildCounter()
+                 .Name("besa_completion_hook_attempts_total")
+                 .Help("Calls of completion hooks, by what came of them.")
+                 .Register(registry)),
       queue_(prometheus::BuildHistogram()
                  .Name("besa_job_queue_seconds")
                  .Help("From a job's creation to its first lease.")
@@ -67,6 +75,7 @@ StepMetrics::StepMetrics(prometheus::Registry& registry)
   for (const v1::JobState state : {v1::JOB_STATE_SUCCEEDED, v1::JOB_STATE_FAILED, v1::JOB_STATE_CANCELLED}) {
     jobs_ended_.Add({{"state", StateLabel(state)}});
   }
+  for (const char* outcome : {"delivered", "failed", "undelivered"}) hooks_.Add({{"outcome", outcome}});
 }
 
 void StepMetrics::Record(const BeforeStep& before, const JobChanges& changes) {
@@ -79,8 +88,23 @@ void StepMetrics::Record(const BeforeStep& before, const JobChanges& changes) {
   if (HasEnded(job.state()) && job.state() != before.state) {
     jobs_ended_.Add({{"state", StateLabel(job.state())}}).Increment();
   }
+  if (before.hook_called && changes.job->hook_caller.empty()) RecordHook(*changes.job);
   if (changes.job->started && !before.started && job.generation() == 1 && job.has_start_time()) {
     queue_.Observe(SecondsBetween(job.create_time(), job.start_time()));
+  }
+}
+
+void StepMetrics::RecordHook(const JobRow& row) {
+  const auto count = [&](const char* outcome) { hooks_.Add({{"outcome", outcome}}).Increment(); };
+  switch (row.job.completion_hook().state()) {
+    case v1::COMPLETION_HOOK_STATE_DELIVERED:
+      return count("delivered");
+    case v1::COMPLETION_HOOK_STATE_FAILED:
+      return count("undelivered");
+    case v1::COMPLETION_HOOK_STATE_PENDING:
+      return count("failed");
+    default:  // the job was retried meanwhile
+      return;
   }
 }
 

@@ -56,6 +56,15 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "activations")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--allow-hook", flags.allow_hook,
+                 "http:// or https:// address within which the completion hooks of jobs may lie; may be repeated")
+      ->type_name("PREFIX")
+      ->take_all();
+  app.add_option("--hook-secret-file", flags.hook_secret_file,
+                 "file with the secret that completion hooks are signed with: whsec_ and the base64 of 24 to 64 bytes")
+      ->type_name("PATH");
+  AddDuration(app, "--hook-patience", flags.hook_patience,
+              "how long after the end of a job its completion hook is tried again");
   app.add_option("--metrics-listen", flags.metrics_listen,
                  "address where /metrics is served; port 0 lets the system choose")
       ->type_name("HOST:PORT");
@@ -68,6 +77,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
       throw CLI::ValidationError("--lease-term", absl::FormatDuration(flags.lease_term) +
                                                      " is not valid; expected at least twice --heartbeat-interval (" +
                                                      absl::FormatDuration(flags.heartbeat_interval) + ")");
+    }
+    if (!flags.allow_hook.empty() && flags.hook_secret_file.empty()) {
+      throw CLI::ValidationError("--allow-hook", "needs --hook-secret-file: completion hooks are always signed");
     }
   });
 }

@@ -29,6 +29,10 @@ struct Flags {
   absl::Duration keep_failed = absl::Hours(14 * 24);
   absl::Duration sweep_interval = absl::Hours(1);
   int max_attempts = 5;
+  // Endpoints that completion hooks may have; whose secrets sign what they are sent; how long to go on trying.
+  std::vector<std::string> allow_hook;
+  std::string hook_secret_file;
+  absl::Duration hook_patience = absl::Hours(24);
   double worker_bytes_per_second = 3e9;
   // "host:port" where Prometheus finds the metrics; empty: nowhere.
   std::string metrics_listen;

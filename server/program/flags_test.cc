@@ -49,6 +49,15 @@ TEST(FlagsTest, TakeDurationsAndSeveralPrefixes) {
   EXPECT_THAT(flags.allow, ElementsAre("/a", "/b"));
 }
 
+TEST(FlagsTest, TakeCompletionHooksWithASecret) {
+  const Flags flags = Parse({"--allow-hook", "https://a.example", "--allow-hook", "https://b.example/besa",
+                             "--hook-secret-file", "/etc/besa/hook-secret", "--hook-patience", "1h"});
+  EXPECT_THAT(flags.allow_hook, ElementsAre("https://a.example", "https://b.example/besa"));
+  EXPECT_EQ(flags.hook_secret_file, "/etc/besa/hook-secret");
+  EXPECT_EQ(flags.hook_patience, absl::Hours(1));
+  EXPECT_THAT(Refusal({"--allow-hook", "https://a.example"}), HasSubstr("needs --hook-secret-file"));
+}
+
 TEST(FlagsTest, RefuseWhatCannotBeUsed) {
   EXPECT_THAT(Refusal({"--lease-term", "soon"}), AllOf(HasSubstr("--lease-term"), HasSubstr("soon"), HasSubstr("30s")));
   EXPECT_THAT(Refusal({"--heartbeat-interval", "-1s"}), HasSubstr("--heartbeat-interval"));

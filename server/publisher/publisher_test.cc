@@ -55,7 +55,7 @@ class PublisherTest : public ::testing::Test {
     spec.set_sparsity(0.5);
     spec.mutable_calibration()->add_uris((folder_ / "text.txt").ToString());
     spec.mutable_calibration()->set_samples(2);
-    const auto validated = ValidateCreateJob(request, *store_, workspace_);
+    const auto validated = ValidateCreateJob(request, *store_, workspace_, {});
     EXPECT_TRUE(validated.ok()) << validated.status();
     const auto job = coordinator_.CreateJob(
         {.spec = validated->spec, .model = validated->model, .output_key = validated->spec.output_uri()});

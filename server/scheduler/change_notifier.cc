@@ -105,9 +105,13 @@ ChangeNotifier::Subscription ChangeNotifier::OnWork(Callback callback) {
 ChangeNotifier::Subscription ChangeNotifier::OnPublishing(Callback callback) {
   return Subscribe("publishing", std::move(callback));
 }
+ChangeNotifier::Subscription ChangeNotifier::OnHook(Callback callback) {
+  return Subscribe("hook", std::move(callback));
+}
 
 void ChangeNotifier::JobChanged(absl::string_view job_id) { Announce(absl::StrCat("job/", job_id)); }
 void ChangeNotifier::WorkAppeared() { Announce("work"); }
 void ChangeNotifier::PublishingAppeared() { Announce("publishing"); }
+void ChangeNotifier::HookFellDue() { Announce("hook"); }
 
 }  // namespace besa::server

@@ -1,4 +1,5 @@
-// Wake-ups for calls that wait: watches of a job, workers that want a task, the publisher.
+// Wake-ups for calls that wait: watches of a job, workers that want a task, the publisher, whoever calls
+// completion hooks.
 //
 // Within this process. Where several coordinators share a state, a bridge carries them from one to the other: it hears
 // of what happens here by OnAny and passes on what happened elsewhere by Deliver. It may lose some: whoever waits looks
@@ -53,6 +54,8 @@ class ChangeNotifier {
   [[nodiscard]] Subscription OnWork(Callback callback);
   // A job may be ready to be published.
   [[nodiscard]] Subscription OnPublishing(Callback callback);
+  // A completion hook may be due.
+  [[nodiscard]] Subscription OnHook(Callback callback);
 
   // Something of the above was made known in this process, not by Deliver; the argument is what Deliver takes.
   using AnyCallback = std::function<void(const std::string& topic)>;
@@ -67,6 +70,7 @@ class ChangeNotifier {
   void JobChanged(absl::string_view job_id);
   void WorkAppeared();
   void PublishingAppeared();
+  void HookFellDue();
 
  private:
   using Entries = std::set<std::shared_ptr<Subscription::Entry>>;
@@ -76,7 +80,7 @@ class ChangeNotifier {
   static void Call(const std::vector<std::shared_ptr<Subscription::Entry>>& entries);
 
   std::mutex mutex_;
-  // By topic: "job/<id>", "work", "publishing".
+  // By topic: "job/<id>", "work", "publishing", "hook".
   std::map<std::string, Entries> topics_;
   std::shared_ptr<const AnyCallback> bridge_;
 };

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
+#include "proto/time.h"
 #include "server/scheduler/control.h"
 #include "server/scheduler/coordinator_run.h"
 #include "server/scheduler/job_state.h"
@@ -59,6 +60,11 @@ void Coordinator::Wake(absl::string_view job_id, const JobChanges& changes) {
   }
   if (changes.job && changes.job->job.state() == v1::JOB_STATE_PUBLISHING && changes.job->publisher.empty()) {
     notifier_.PublishingAppeared();
+  }
+  if (changes.job && changes.job->hook_caller.empty()) {
+    const v1::CompletionHook& hook = changes.job->job.completion_hook();
+    const bool pending = hook.state() == v1::COMPLETION_HOOK_STATE_PENDING;
+    if (pending && FromProto(hook.next_attempt_time()) <= clock_.Now()) notifier_.HookFellDue();
   }
 }
 

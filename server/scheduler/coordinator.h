@@ -30,6 +30,7 @@
 #include "server/scheduler/change_notifier.h"
 #include "server/scheduler/context.h"
 #include "server/scheduler/creation.h"
+#include "server/scheduler/hook_delivery.h"
 #include "server/scheduler/options.h"
 #include "server/scheduler/publishing.h"
 #include "server/state/state_store.h"
@@ -124,6 +125,16 @@ class Coordinator {
   // max_publish_failures; until then it can be claimed again.
   absl::Status FailPublishing(absl::string_view job, int64_t claim, const v1::JobError& error);
 
+  // -- Completion hooks
+
+  // Claims the delivery that has been due for longest and that nobody makes. `caller` is an id that is fresh for each
+  // start of the process; its threads may share it.
+  absl::StatusOr<std::optional<HookClaim>> ClaimHook(absl::string_view caller);
+  // The endpoint has answered with success. ABORTED if the claim is no longer held, as from FailHook.
+  absl::Status FinishHook(absl::string_view job, int64_t claim);
+  // It has not: the delivery is made again later, or given up.
+  absl::Status FailHook(absl::string_view job, int64_t claim, const HookFailure& failure);
+
   // -- Housekeeping
 
   // Ends the lease if its beat has not moved since. Not holding any more is OK.
@@ -131,6 +142,7 @@ class Coordinator {
   // Ends the lease if its progress has not moved since, whatever its beat did. As above.
   absl::Status ExpireStuckLease(const LeaseRef& lease);
   absl::Status ExpireClaim(const ClaimRef& claim);
+  absl::Status ExpireHookClaim(const ClaimRef& claim);
   // Fails the jobs whose time_limit has run out.
   absl::Status FailOverdueJobs();
   absl::Status MarkWorkerLost(const WorkerRow& worker);

@@ -10,6 +10,9 @@
 namespace besa::server {
 namespace {
 
+// Of which the first that nobody else calls is taken.
+constexpr int32_t kDueHooks = 100;
+
 absl::Status OkIfGone(absl::Status status) { return absl::IsNotFound(status) ? absl::OkStatus() : status; }
 
 }  // namespace
@@ -49,6 +52,34 @@ absl::Status Coordinator::FailPublishing(absl::string_view job, int64_t claim, c
       .status();
 }
 
+absl::StatusOr<std::optional<HookClaim>> Coordinator::ClaimHook(absl::string_view caller) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> jobs, store_.JobsWithDueHook(clock_.Now(), kDueHooks));
+  for (const std::string& job_id : jobs) {
+    auto claim = Run<std::optional<HookClaim>>(job_id, [&](JobRows rows, const Context& context) {
+      return OnHookAsked(std::move(rows), caller, store_.single_coordinator(), context);
+    });
+    if (absl::IsNotFound(claim.status())) continue;
+    if (!claim.ok() || claim->has_value()) return claim;
+  }
+  return std::nullopt;
+}
+
+absl::Status Coordinator::FinishHook(absl::string_view job, int64_t claim) {
+  ASSIGN_OR_RETURN(const std::string job_id, ParseJobName("job", job));
+  return Run<Done>(job_id, [&](JobRows rows,
+                               const Context& context) { return OnHookDelivered(std::move(rows), claim, context); })
+      .status();
+}
+
+absl::Status Coordinator::FailHook(absl::string_view job, int64_t claim, const HookFailure& failure) {
+  ASSIGN_OR_RETURN(const std::string job_id, ParseJobName("job", job));
+  return Run<Done>(job_id,
+                   [&](JobRows rows, const Context& context) {
+                     return OnHookFailed(std::move(rows), claim, failure, context);
+                   })
+      .status();
+}
+
 absl::Status Coordinator::ExpireLease(const LeaseRef& lease) {
   return OkIfGone(Run<Done>(lease.job_id, [&](JobRows rows, const Context& context) {
                     return OnLeaseExpired(std::move(rows), lease.task_id, lease.lease_id, lease.beat, context);
@@ -70,6 +101,12 @@ absl::Status Coordinator::FailOverdueJobs() {
 absl::Status Coordinator::ExpireClaim(const ClaimRef& claim) {
   return OkIfGone(Run<Done>(claim.job_id, [&](JobRows rows, const Context& context) {
                     return OnClaimExpired(std::move(rows), claim.claim, claim.beat, context);
+                  }).status());
+}
+
+absl::Status Coordinator::ExpireHookClaim(const ClaimRef& claim) {
+  return OkIfGone(Run<Done>(claim.job_id, [&](JobRows rows, const Context& context) {
+                    return OnHookClaimExpired(std::move(rows), claim.claim, context);
                   }).status());
 }
 

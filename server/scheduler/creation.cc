@@ -60,6 +60,7 @@ CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context&
   job.set_owner(request.owner);
   for (const auto& [key, value] : request.labels) (*job.mutable_labels())[key] = value;
   if (request.time_limit > absl::ZeroDuration()) *job.mutable_time_limit() = ToProto(request.time_limit);
+  if (!request.completion_hook.empty()) job.mutable_completion_hook()->set_uri(request.completion_hook);
   SetDeadline(job, context.now);
   job.set_version(1);
   job.set_generation(1);

@@ -30,6 +30,8 @@ struct NewJob {
   std::map<std::string, std::string> labels;
   // Zero: no limit.
   absl::Duration time_limit;
+  // Where the end of the job is to be told; empty: nowhere.
+  std::string completion_hook;
   // See Job.trace_id.
   std::string trace_id;
 };

@@ -30,6 +30,7 @@ absl::Status Housekeeper::Tick() {
   absl::Status first;
   first.Update(CheckLeases());
   first.Update(CheckClaims());
+  first.Update(CheckHookClaims());
   first.Update(CheckWorkers());
   first.Update(coordinator_.FailOverdueJobs());
   if (const absl::Duration now = clock_.Steady(); !refreshed_ || now - *refreshed_ >= kRefreshInterval) {
@@ -66,6 +67,17 @@ absl::Status Housekeeper::CheckClaims() {
   for (const ClaimRef& claim : claims) {
     const std::string key = absl::StrCat("claim ", claim.job_id, " ", claim.claim);
     if (StoodStill(key, claim.beat, coordinator_.options().lease_term)) first.Update(coordinator_.ExpireClaim(claim));
+  }
+  return first;
+}
+
+absl::Status Housekeeper::CheckHookClaims() {
+  ASSIGN_OR_RETURN(const std::vector<ClaimRef> claims, store_.LiveHookClaims());
+  absl::Status first;
+  for (const ClaimRef& claim : claims) {
+    if (StoodStill(absl::StrCat("hook ", claim.job_id), claim.claim, coordinator_.options().lease_term)) {
+      first.Update(coordinator_.ExpireHookClaim(claim));
+    }
   }
   return first;
 }

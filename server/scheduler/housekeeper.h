@@ -1,5 +1,5 @@
 // Notices what stopped moving: leases, workers and publishers that were not heard of for a term, leases that beat and
-// report no progress; and jobs whose deadline has passed.
+// report no progress; calls of completion hooks that never came back; and jobs whose deadline has passed.
 //
 // It never compares wall clocks. Every lease has a beat counter that heartbeats count up; the housekeeper remembers
 // when, on its own steady clock, it first saw the present count, and ends the lease when that is a term ago. So a jump
@@ -39,6 +39,7 @@ class Housekeeper {
 
   absl::Status CheckLeases();
   absl::Status CheckClaims();
+  absl::Status CheckHookClaims();
   absl::Status CheckWorkers();
   // Whether `key` has shown the same count for `term`.
   bool StoodStill(const std::string& key, int64_t count, absl::Duration term);

@@ -134,6 +134,27 @@ TEST_F(HousekeeperTest, AClaimToPublishExpiresWhenItsBeatStoodStillForATerm) {
   EXPECT_TRUE(absl::IsAborted(bench_.coordinator->BeatPublishing(name_, claim->claim)));
 }
 
+TEST_F(HousekeeperTest, ACallOfACompletionHookThatNeverCameBackIsMadeAgain) {
+  NewJob request = testing::TestRequest(2, /*evaluation=*/false);
+  request.output_key = "/out/hooked";
+  request.completion_hook = "https://hooks.example.com/besa";
+  const std::string hooked = bench_.coordinator->CreateJob(request)->name();
+  ASSERT_TRUE(bench_.coordinator->CancelJob(hooked).ok());
+  const auto lost = *bench_.coordinator->ClaimHook("c1");
+  ASSERT_TRUE(lost.has_value());
+  Tick();
+  Pass(term_ - absl::Seconds(1));
+  EXPECT_FALSE(bench_.coordinator->ClaimHook("c1")->has_value());
+  Pass(absl::Seconds(1));
+  const auto again = *bench_.coordinator->ClaimHook("c1");
+  ASSERT_TRUE(again.has_value());
+  EXPECT_TRUE(absl::IsAborted(bench_.coordinator->FinishHook(hooked, lost->claim)));
+  EXPECT_TRUE(bench_.coordinator->FinishHook(hooked, again->claim).ok());
+  const v1::CompletionHook hook = bench_.coordinator->GetJob(hooked)->completion_hook();
+  EXPECT_EQ(hook.state(), v1::COMPLETION_HOOK_STATE_DELIVERED);
+  EXPECT_EQ(hook.attempts(), 2);
+}
+
 TEST_F(HousekeeperTest, AWaitingJobSaysWhyAndWatchersHearIt) {
   Pass(term_);             // the worker is lost, the lease expired
   Pass(absl::Seconds(5));  // reasons are looked at every few seconds

@@ -1,5 +1,6 @@
 #include "server/scheduler/job_edit.h"
 
+#include "server/scheduler/hook_delivery.h"
 #include "server/scheduler/job_state.h"
 #include "server/scheduler/pending_reason.h"
 #include "server/scheduler/plan.h"
@@ -74,6 +75,7 @@ JobChanges JobEdit::Finish() {
   if (job_changed_ || !tasks_changed_.empty()) {
     Unblock();
     AdvanceJob(*this);
+    if (rows_.job.job.state() != before_.state()) FollowWithHook(*this);
     v1::Job& job = rows_.job.job;
     *job.mutable_progress() = ComputeProgress(rows_, context_.now);
     *job.mutable_result() = ComputeResult(rows_);

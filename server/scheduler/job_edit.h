@@ -2,7 +2,8 @@
 //
 // Every step has the same shape. It loads the rows into a JobEdit, changes jobs and tasks through it, and ends with
 // Finish, which brings everything that follows from those changes up to date: tasks that became free, the state of the
-// job (job_state.h), progress and result (progress.h), pending_reason; then gives every change its version and event.
+// job (job_state.h), its completion hook (hook_delivery.h), progress and result (progress.h), pending_reason; then
+// gives every change its version and event.
 //
 //   Decision<Done> OnSomething(JobRows rows, const Something& event, const Context& context) {
 //     JobEdit edit(std::move(rows), context);

@@ -6,6 +6,8 @@
 
 #include "absl/time/time.h"
 
+#include "storage/base/backoff.h"
+
 namespace besa::server {
 
 struct SchedulerOptions {
@@ -24,6 +26,10 @@ struct SchedulerOptions {
   int32_t max_attempts = 5;
   // Failures of publishing in one generation before the job fails.
   int32_t max_publish_failures = 5;
+  // Pauses between deliveries of a completion hook that fail.
+  Backoff hook_backoff = {.first = absl::Seconds(2), .longest = absl::Hours(1)};
+  // A completion hook is given up when it could not be delivered for this long after the end of its job.
+  absl::Duration hook_patience = absl::Hours(24);
   // Largest size of one file of weights, as sent to workers.
   int64_t shard_bytes = int64_t{4} << 30;
   // Bytes that one worker moves to or from the store in a second: what the choice between walking to a block and

@@ -100,6 +100,13 @@ const std::vector<SqlMigration>& PostgresMigrations() {
         CREATE SEQUENCE progress;
       )sql",
        1},
+      {2, "completion hooks", R"sql(
+        ALTER TABLE jobs ADD COLUMN hook_caller TEXT NOT NULL DEFAULT '';
+        ALTER TABLE jobs ADD COLUMN hook_claim BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN hook_due BIGINT;                          -- microseconds since 1970
+        CREATE INDEX jobs_by_hook ON jobs (hook_due) WHERE hook_due IS NOT NULL;
+      )sql",
+       1},
   };
   return migrations;
 }

@@ -74,6 +74,10 @@ struct JobRow {
   int64_t claim_beat = 0;
   // Failures of publishing in this generation.
   int32_t publish_failures = 0;
+  // Which coordinator is calling the completion hook, as `publisher`. Empty: none.
+  std::string hook_caller;
+  // Number of that call; each gets a new one. It has no beats: a call takes a part of a term only.
+  int64_t hook_claim = 0;
 };
 
 // A job with all its tasks, in the order of the plan.

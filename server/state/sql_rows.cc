@@ -40,12 +40,20 @@ std::optional<int64_t> Deadline(const JobRow& row) {
   return row.job.deadline().seconds() * 1'000'000 + row.job.deadline().nanos() / 1000;
 }
 
+// Microseconds since 1970; nullopt: there is nothing to deliver.
+std::optional<int64_t> HookDue(const JobRow& row) {
+  const v1::CompletionHook& hook = row.job.completion_hook();
+  if (hook.state() != v1::COMPLETION_HOOK_STATE_PENDING) return std::nullopt;
+  return hook.next_attempt_time().seconds() * 1'000'000 + hook.next_attempt_time().nanos() / 1000;
+}
+
 absl::Status UpdateJobRow(SqlConnection& connection, int64_t seq, const JobRow& row) {
   return connection.Send(
       "UPDATE jobs SET state = $1, version = $2, job = $3, reserved_output = $4, started = $5, publisher = $6, "
-      "claim = $7, claim_beat = $8, publish_failures = $9, deadline = $10 WHERE seq = $11",
+      "claim = $7, claim_beat = $8, publish_failures = $9, deadline = $10, hook_caller = $11, hook_claim = $12, "
+      "hook_due = $13 WHERE seq = $14",
       row.job.state(), row.job.version(), Blob(row.job), ReservedOutput(row), row.started, row.publisher, row.claim,
-      row.claim_beat, row.publish_failures, Deadline(row), seq);
+      row.claim_beat, row.publish_failures, Deadline(row), row.hook_caller, row.hook_claim, HookDue(row), seq);
 }
 
 absl::Status SaveLease(SqlConnection& connection, int64_t seq, int32_t position, const LeaseRow& lease) {
@@ -125,10 +133,12 @@ absl::Status AskJob(SqlConnection& connection, absl::string_view job_id, bool lo
         row.claim = columns.Int(6);
         row.claim_beat = columns.Int(7);
         row.publish_failures = static_cast<int32_t>(columns.Int(8));
+        row.hook_caller = columns.Text(9);
+        row.hook_claim = columns.Int(10);
         return Parse(columns.Bytes(1), JobName(job_id), row.job);
       },
       absl::StrCat("SELECT seq, job, workspace_uri, output_key, started, publisher, claim, claim_beat, "
-                   "publish_failures FROM jobs WHERE id = $1",
+                   "publish_failures, hook_caller, hook_claim FROM jobs WHERE id = $1",
                    lock ? connection.dialect().lock_row : ""),
       job_id);
 }

@@ -218,6 +218,22 @@ absl::StatusOr<std::vector<std::string>> SqlStateStore::JobsToPublish() {
   return ReadIds("SELECT id FROM jobs WHERE state = $1 ORDER BY seq", v1::JOB_STATE_PUBLISHING);
 }
 
+absl::StatusOr<std::vector<std::string>> SqlStateStore::JobsWithDueHook(absl::Time now, int32_t limit) {
+  return ReadIds("SELECT id FROM jobs WHERE hook_due <= $1 ORDER BY hook_due, seq LIMIT $2", absl::ToUnixMicros(now),
+                 limit);
+}
+
+absl::StatusOr<int64_t> SqlStateStore::CountPendingHooks() {
+  int64_t count = 0;
+  RETURN_IF_ERROR(Select(
+      [&](const SqlRow& row) {
+        count = row.Int(0);
+        return absl::OkStatus();
+      },
+      "SELECT COUNT(*) FROM jobs WHERE hook_due IS NOT NULL"));
+  return count;
+}
+
 absl::StatusOr<std::vector<std::string>> SqlStateStore::IdleJobs() {
   return ReadIds(
       "SELECT id FROM jobs WHERE reserved_output IS NOT NULL AND NOT EXISTS (SELECT 1 FROM leases WHERE job = jobs.seq "

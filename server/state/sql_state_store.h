@@ -32,6 +32,8 @@ class SqlStateStore : public StateStore {
 
   absl::StatusOr<std::vector<WorkRef>> JobsWithWork(int64_t memory_bytes) override;
   absl::StatusOr<std::vector<std::string>> JobsToPublish() override;
+  absl::StatusOr<std::vector<std::string>> JobsWithDueHook(absl::Time now, int32_t limit) override;
+  absl::StatusOr<int64_t> CountPendingHooks() override;
   absl::StatusOr<std::vector<std::string>> IdleJobs() override;
   absl::StatusOr<std::vector<LeaseRef>> LeasesOfWorker(absl::string_view worker) override;
 
@@ -45,6 +47,7 @@ class SqlStateStore : public StateStore {
 
   absl::StatusOr<std::vector<LeaseRef>> LiveLeases() override;
   absl::StatusOr<std::vector<ClaimRef>> LiveClaims() override;
+  absl::StatusOr<std::vector<ClaimRef>> LiveHookClaims() override;
   absl::StatusOr<std::vector<std::string>> OverdueJobs(absl::Time now) override;
   absl::StatusOr<std::vector<AuditRef>> ListAudit(absl::string_view resource, int64_t before, int32_t limit) override;
   absl::StatusOr<std::vector<GarbageRow>> DueGarbage(absl::Time now, int32_t limit) override;
@@ -59,6 +62,8 @@ class SqlStateStore : public StateStore {
   absl::Status Update(absl::string_view job_id, const LoadOptions& options, const JobStep& step);
   template <class... Parameters>
   absl::StatusOr<std::vector<std::string>> ReadIds(absl::string_view sql, const Parameters&... parameters);
+  template <class... Parameters>
+  absl::StatusOr<std::vector<ClaimRef>> ReadClaims(absl::string_view sql, const Parameters&... parameters);
 
   const std::unique_ptr<SqlDatabase> database_;
   const int64_t keep_events_;

@@ -129,16 +129,28 @@ absl::StatusOr<std::vector<LeaseRef>> SqlStateStore::LiveLeases() {
   return leases;
 }
 
-absl::StatusOr<std::vector<ClaimRef>> SqlStateStore::LiveClaims() {
+template <class... Parameters>
+absl::StatusOr<std::vector<ClaimRef>> SqlStateStore::ReadClaims(absl::string_view sql,
+                                                                const Parameters&... parameters) {
   std::vector<ClaimRef> claims;
   RETURN_IF_ERROR(Select(
       [&](const SqlRow& row) {
         claims.push_back({row.Text(0), row.Text(1), row.Int(2), row.Int(3)});
         return absl::OkStatus();
       },
-      "SELECT id, publisher, claim, claim_beat FROM jobs WHERE state = $1 AND publisher <> '' ORDER BY seq",
-      v1::JOB_STATE_PUBLISHING));
+      sql, parameters...));
   return claims;
+}
+
+absl::StatusOr<std::vector<ClaimRef>> SqlStateStore::LiveClaims() {
+  return ReadClaims(
+      "SELECT id, publisher, claim, claim_beat FROM jobs WHERE state = $1 AND publisher <> '' ORDER BY seq",
+      v1::JOB_STATE_PUBLISHING);
+}
+
+absl::StatusOr<std::vector<ClaimRef>> SqlStateStore::LiveHookClaims() {
+  return ReadClaims(
+      "SELECT id, hook_caller, hook_claim, 0 FROM jobs WHERE hook_due IS NOT NULL AND hook_caller <> '' ORDER BY seq");
 }
 
 absl::StatusOr<std::vector<AuditRef>> SqlStateStore::ListAudit(absl::string_view resource, int64_t before,

@@ -103,6 +103,13 @@ const std::vector<SqlMigration>& SqliteMigrations() {
         CREATE INDEX audit_by_resource ON audit (resource, number);
       )sql",
        1},
+      {3, "completion hooks", R"sql(
+        ALTER TABLE jobs ADD COLUMN hook_caller TEXT NOT NULL DEFAULT '';
+        ALTER TABLE jobs ADD COLUMN hook_claim INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN hook_due INTEGER;                         -- microseconds since 1970
+        CREATE INDEX jobs_by_hook ON jobs (hook_due) WHERE hook_due IS NOT NULL;
+      )sql",
+       1},
   };
   return migrations;
 }

@@ -94,10 +94,10 @@ struct LeaseRef {
   int64_t moves = 0;
 };
 
-// A claim to publish.
+// A claim to publish, or to call a completion hook (which has no beats).
 struct ClaimRef {
   std::string job_id;
-  std::string publisher;
+  std::string holder;
   int64_t claim = 0;
   int64_t beat = 0;
 };
@@ -149,6 +149,11 @@ class StateStore {
   virtual absl::StatusOr<std::vector<WorkRef>> JobsWithWork(int64_t memory_bytes) = 0;
   // Ids of the jobs in PUBLISHING, oldest first.
   virtual absl::StatusOr<std::vector<std::string>> JobsToPublish() = 0;
+  // Ids of the jobs whose completion hook is due to be called, those that somebody is calling too; longest due first,
+  // at most `limit`.
+  virtual absl::StatusOr<std::vector<std::string>> JobsWithDueHook(absl::Time now, int32_t limit) = 0;
+  // Jobs whose completion hook has not been delivered and not been given up, due or not.
+  virtual absl::StatusOr<int64_t> CountPendingHooks() = 0;
   // Ids of the jobs that have not ended and of which no task is leased, oldest first.
   virtual absl::StatusOr<std::vector<std::string>> IdleJobs() = 0;
   virtual absl::StatusOr<std::vector<LeaseRef>> LeasesOfWorker(absl::string_view worker) = 0;
@@ -175,6 +180,8 @@ class StateStore {
   virtual absl::StatusOr<std::vector<LeaseRef>> LiveLeases() = 0;
   // Claims to publish that are held.
   virtual absl::StatusOr<std::vector<ClaimRef>> LiveClaims() = 0;
+  // Claims to call a completion hook that are held.
+  virtual absl::StatusOr<std::vector<ClaimRef>> LiveHookClaims() = 0;
   // Ids of the jobs whose deadline has passed, of those that have neither ended nor begun to publish.
   virtual absl::StatusOr<std::vector<std::string>> OverdueJobs(absl::Time now) = 0;
   // What was asked for, newest first: entries with numbers below `before` (0: from the newest), of one resource or, if

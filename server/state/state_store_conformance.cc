@@ -388,9 +388,50 @@ TEST_P(StateStoreConformance, JobsAreFoundByWhatTheyWaitFor) {
   const auto claims = store_->LiveClaims();
   ASSERT_EQ(claims->size(), 1u);
   EXPECT_EQ((*claims)[0].job_id, "b");
-  EXPECT_EQ((*claims)[0].publisher, "p1");
+  EXPECT_EQ((*claims)[0].holder, "p1");
   EXPECT_EQ((*claims)[0].claim, 2);
   EXPECT_EQ((*claims)[0].beat, 3);
+}
+
+TEST_P(StateStoreConformance, CompletionHooksAreFoundWhenTheyAreDue) {
+  const absl::Time now = absl::FromUnixSeconds(1'750'000'000);
+  const auto pending_from = [](int64_t seconds, const std::string& caller, int64_t claim) {
+    return [=](JobRows rows) {
+      rows.job.job.set_state(v1::JOB_STATE_SUCCEEDED);
+      v1::CompletionHook& hook = *rows.job.job.mutable_completion_hook();
+      hook.set_state(v1::COMPLETION_HOOK_STATE_PENDING);
+      hook.mutable_next_attempt_time()->set_seconds(seconds);
+      rows.job.hook_caller = caller;
+      rows.job.hook_claim = claim;
+      return NewVersion(std::move(rows));
+    };
+  };
+  for (const char* id : {"without", "late", "early"}) ASSERT_TRUE(store_->CreateJob(SomeJob(id)).ok());
+  ASSERT_TRUE(store_->UpdateJob("late", pending_from(1'750'000'000, "", 0)).ok());
+  ASSERT_TRUE(store_->UpdateJob("early", pending_from(1'749'999'999, "c1", 4)).ok());
+  Reopen();
+  EXPECT_THAT(*store_->JobsWithDueHook(now - absl::Seconds(2), 10), IsEmpty());
+  EXPECT_THAT(*store_->JobsWithDueHook(now - absl::Milliseconds(1), 10), ElementsAre("early"));
+  EXPECT_THAT(*store_->JobsWithDueHook(now, 10), ElementsAre("early", "late"));
+  EXPECT_THAT(*store_->JobsWithDueHook(now, 1), ElementsAre("early"));
+  EXPECT_EQ(*store_->CountPendingHooks(), 2);
+  const auto claims = *store_->LiveHookClaims();
+  ASSERT_EQ(claims.size(), 1u);
+  EXPECT_EQ(claims[0].job_id, "early");
+  EXPECT_EQ(claims[0].holder, "c1");
+  EXPECT_EQ(claims[0].claim, 4);
+  EXPECT_EQ(store_->ReadJob("early")->job.hook_caller, "c1");
+  EXPECT_EQ(store_->ReadJob("early")->job.hook_claim, 4);
+
+  ASSERT_TRUE(store_
+                  ->UpdateJob("early",
+                              [](JobRows rows) {
+                                rows.job.job.mutable_completion_hook()->set_state(v1::COMPLETION_HOOK_STATE_DELIVERED);
+                                return NewVersion(std::move(rows));
+                              })
+                  .ok());
+  EXPECT_THAT(*store_->JobsWithDueHook(now, 10), ElementsAre("late"));
+  EXPECT_THAT(*store_->LiveHookClaims(), IsEmpty());
 }
 
 TEST_P(StateStoreConformance, LeasesAreFoundByWorkerAndExpiredOnesAreNotLive) {

@@ -183,9 +183,9 @@ v1::ModelSummary Summarise(const storage::Checkpoint& checkpoint) {
 }  // namespace
 
 absl::StatusOr<ValidatedJob> ValidateCreateJob(const v1::CreateJobRequest& request, storage::ObjectStore& store,
-                                               const storage::Uri& workspace) {
+                                               const storage::Uri& workspace, const Endpoints& hooks) {
   RETURN_IF_ERROR(CheckNames(request));
-  RETURN_IF_ERROR(CheckJobFields(request.job()));
+  RETURN_IF_ERROR(CheckJobFields(request.job(), hooks));
   v1::JobSpec spec = request.job().spec();
 
   RETURN_IF_ERROR(CheckGiven("model_uri", spec.model_uri(), "the folder of a Hugging Face checkpoint"));

@@ -49,7 +49,7 @@ class CreateJobTest : public ::testing::Test {
   v1::JobSpec& spec() { return *request_.mutable_job()->mutable_spec(); }
   std::filesystem::path model(absl::string_view file) { return folder_.path() / "model" / std::string(file); }
 
-  absl::StatusOr<ValidatedJob> Validate() { return ValidateCreateJob(request_, *store_, folder_ / "workspace"); }
+  absl::StatusOr<ValidatedJob> Validate() { return ValidateCreateJob(request_, *store_, folder_ / "workspace", {}); }
 
   // The request is refused for `field`, and the message holds `words`.
   void ExpectFieldError(const std::string& field, std::vector<std::string> words,
@@ -220,7 +220,7 @@ TEST_F(CreateJobTest, RefusesAnOutputAroundTheModel) {
   ExpectFieldError("output_uri", {".."});
   // The workspace lies apart here, so that the model is what is in the way.
   spec().set_output_uri(folder_.uri().ToString());
-  const absl::Status status = ValidateCreateJob(request_, *store_, *storage::Uri::Parse("/elsewhere")).status();
+  const absl::Status status = ValidateCreateJob(request_, *store_, *storage::Uri::Parse("/elsewhere"), {}).status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("does not contain model_uri"));
 }
 

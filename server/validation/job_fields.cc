@@ -32,7 +32,7 @@ bool IsKey(const std::string& key) {
 
 }  // namespace
 
-absl::Status CheckJobFields(const v1::Job& job) {
+absl::Status CheckJobFields(const v1::Job& job, const Endpoints& hooks) {
   if (job.priority() < -kHighestPriority || job.priority() > kHighestPriority) {
     return FieldError("priority", absl::StrCat(job.priority()),
                       absl::StrCat("a whole number from -", kHighestPriority, " to ", kHighestPriority));
@@ -61,11 +61,7 @@ absl::Status CheckJobFields(const v1::Job& job) {
       return FieldError("time_limit", absl::FormatDuration(limit), "more than 0 and at most a year");
     }
   }
-  if (job.has_completion_hook()) {
-    return FieldError("completion_hook", job.completion_hook().uri(),
-                      "nothing: this release calls no hooks yet, watch the job instead");
-  }
-  return absl::OkStatus();
+  return job.has_completion_hook() ? hooks.Check(job.completion_hook().uri()).status() : absl::OkStatus();
 }
 
 }  // namespace besa::server

@@ -11,13 +11,15 @@ namespace besa::server {
 namespace {
 
 TEST(JobFields, WhatIsLeftOutOrFitsIsFine) {
-  EXPECT_TRUE(CheckJobFields({}).ok());
+  const Endpoints hooks = *Endpoints::Allow({"https://hooks.example"});
+  EXPECT_TRUE(CheckJobFields({}, hooks).ok());
   v1::Job job;
   job.set_priority(-100);
   job.set_owner("ada@example.com");
   (*job.mutable_labels())["team_1-x"] = "natural language";
   job.mutable_time_limit()->set_seconds(3600);
-  EXPECT_TRUE(CheckJobFields(job).ok()) << CheckJobFields(job);
+  job.mutable_completion_hook()->set_uri("https://hooks.example/besa");
+  EXPECT_TRUE(CheckJobFields(job, hooks).ok()) << CheckJobFields(job, hooks);
 }
 
 TEST(JobFields, WhatDoesNotFitIsNamed) {
@@ -36,17 +38,25 @@ TEST(JobFields, WhatDoesNotFitIsNamed) {
        }},
       {"time_limit", [](v1::Job& job) { job.mutable_time_limit()->set_seconds(0); }},
       {"time_limit", [](v1::Job& job) { job.mutable_time_limit()->set_seconds(-1); }},
-      // Better than to be ignored.
-      {"completion_hook", [](v1::Job& job) { job.mutable_completion_hook()->set_uri("https://hooks.example/besa"); }},
+      {"completion_hook.uri", [](v1::Job& job) { job.mutable_completion_hook(); }},
+      {"completion_hook.uri", [](v1::Job& job) { job.mutable_completion_hook()->set_uri("hooks.example/besa"); }},
       {"time_limit", [](v1::Job& job) { job.mutable_time_limit()->set_seconds(400LL * 24 * 3600); }},
   };
   for (const auto& [field, break_it] : cases) {
     v1::Job job;
     break_it(job);
-    const absl::Status status = CheckJobFields(job);
+    const absl::Status status = CheckJobFields(job, {});
     ASSERT_TRUE(absl::IsInvalidArgument(status)) << field;
     EXPECT_EQ(GetErrorInfo(status)->metadata.at("field"), field);
   }
+}
+
+TEST(JobFields, AHookThatIsNotAllowedIsRefused) {
+  v1::Job job;
+  job.mutable_completion_hook()->set_uri("https://hooks.example/besa");
+  const absl::Status status = CheckJobFields(job, *Endpoints::Allow({"https://hooks.example/other"}));
+  EXPECT_TRUE(absl::IsPermissionDenied(status));
+  EXPECT_EQ(GetErrorInfo(status)->reason, "HOOK_NOT_ALLOWED");
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 """Several coordinators on one database: one is killed in mid-job, one in mid-publish; everybody goes on by themselves."""
 
 import time
+from collections import deque
 from contextlib import ExitStack
 
 from cluster import Timeout, wait_until
-from fleet import Fleet, state_of, until_leased
+from fleet import Fleet, log_has, state_of, until_leased
+from hook_server import HookServer, hook_flags
 
 
 def test_the_one_that_everybody_talks_to_is_killed_in_mid_job(tmp_path, postgres, model, expected):
@@ -51,6 +53,36 @@ def kill_publisher(fleet: Fleet, job: str) -> str:
                     return name
             time.sleep(0.0005)
     raise Timeout("nobody published")
+
+
+def test_one_that_calls_a_completion_hook_is_killed(tmp_path, postgres):
+    """The other one makes the delivery, under the same id, when the claim has stood still for a term."""
+    with HookServer(answers=deque([0])) as endpoint:
+        state = postgres.new_database("mid_delivery")
+        with Fleet(
+            tmp_path,
+            state=state,
+            coordinator_count=2,
+            environment={"no_proxy": "*"},
+            # The call has a third of it.
+            lease_term="9s",
+            extra=tuple(hook_flags(tmp_path, endpoint)),
+        ) as fleet:
+            fleet.start_fleet(workers=0)
+            job = fleet.submit("out", "--completion-hook", endpoint.uri)
+            assert fleet.besa("jobs", "cancel", job).code == 0
+            wait_until(lambda: endpoint.deliveries, 30, "the call")
+            [caller] = [name for name in fleet.coordinators if log_has(fleet, name, "calling the completion hook")]
+            fleet.kill(caller)
+
+            def delivered():
+                result = fleet.besa("--json", "jobs", "get", job)
+                hook = result.json()["completion_hook"] if result.code == 0 else {}
+                return hook if hook.get("state") == "COMPLETION_HOOK_STATE_DELIVERED" else None
+
+            assert wait_until(delivered, 60, "the delivery")["attempts"] == 2
+        first, second = endpoint.deliveries
+        assert (first.id, first.body) == (second.id, second.body)
 
 
 def test_one_that_was_started_later_takes_part(tmp_path, postgres, model, expected):
