@@ -74,7 +74,9 @@ Json Block(const v1::Task& task) {
   const v1::BlockResult& block = task.result().block();
   shown["sparsity"] = Rounded(Share(block.zeros(), block.weights()));
   shown["final_loss"] = Rounded(block.final_loss());
-  shown["loss"] = LossCurve(block.loss());
+  google::protobuf::RepeatedField<float> loss = block.loss();
+  loss.MergeFrom(block.recovery_loss());
+  shown["loss"] = LossCurve(loss);
   shown["linears"] = Json::array();
   for (const v1::LinearResult& linear : block.linears()) shown["linears"].push_back(Linear(linear));
   if (block.warnings_size() > 0) shown["warnings"] = block.warnings();
@@ -131,6 +133,10 @@ Json Options(const v1::Job& job) {
       {"epochs", IfSet(method.epochs())},
       {"d_coef", IfSet(method.d_coef())},
       {"prior sigma", IfSet(method.prior_sigma())},
+      {"quality", method.quality() == 0 ? "" : Word("QUALITY_", v1::Quality_Name(method.quality()))},
+      {"recovery epochs", IfSet(method.recovery().epochs())},
+      {"recovery learning rate", IfSet(method.recovery().learning_rate())},
+      {"recovery batch size", IfSet(method.recovery().batch_size())},
       {"seed", absl::StrCat(spec.seed())},
       {"calibration", absl::StrJoin(calibration.uris(), ", ")},
       {"calibration windows", absl::StrCat(calibration.samples(), " of ", calibration.sequence_length(), " tokens")}};

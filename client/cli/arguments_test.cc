@@ -97,6 +97,14 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
                               "50",
                               "--prior-sigma",
                               "0.1",
+                              "--quality",
+                              "best",
+                              "--recovery-epochs",
+                              "6",
+                              "--recovery-learning-rate",
+                              "0.002",
+                              "--recovery-batch-size",
+                              "8",
                               "--seed",
                               "18446744073709551615",
                               "--name",
@@ -123,6 +131,10 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
   EXPECT_EQ(spec.method().epochs(), 3);
   EXPECT_EQ(spec.method().d_coef(), 50);
   EXPECT_EQ(spec.method().prior_sigma(), 0.1);
+  EXPECT_EQ(spec.method().quality(), v1::QUALITY_BEST);
+  EXPECT_EQ(spec.method().recovery().epochs(), 6);
+  EXPECT_EQ(spec.method().recovery().learning_rate(), 0.002);
+  EXPECT_EQ(spec.method().recovery().batch_size(), 8);
   EXPECT_EQ(spec.seed(), std::numeric_limits<uint64_t>::max());
   EXPECT_EQ(spec.display_name(), "nightly");
 }

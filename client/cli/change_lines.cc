@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "client/cli/evaluation_text.h"
 #include "client/cli/format.h"
+#include "client/cli/job_text.h"
 #include "client/cli/local_path.h"
 #include "proto/time.h"
 
@@ -28,9 +29,8 @@ std::string DescribeCommit(const v1::Task& task, int number, int total) {
   if (task.kind() == v1::TASK_KIND_PRUNE) {
     absl::StrAppend(&text, ", ", number, " of ", total);
     const v1::BlockResult& block = task.result().block();
-    if (block.loss_size() > 0) {
-      parts.push_back(
-          absl::StrCat("loss ", ShowLoss(block.loss(0)), " -> ", ShowLoss(block.loss(block.loss_size() - 1))));
+    if (const std::vector<float> loss = StepLosses(block); !loss.empty()) {
+      parts.push_back(absl::StrCat("loss ", ShowLoss(loss.front()), " -> ", ShowLoss(loss.back())));
     }
     if (block.weights() > 0) {
       parts.push_back(absl::StrCat(

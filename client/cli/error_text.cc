@@ -55,6 +55,10 @@ absl::string_view FlagOf(absl::string_view field) {
       {"method.epochs", "--epochs"},
       {"method.d_coef", "--d-coef"},
       {"method.prior_sigma", "--prior-sigma"},
+      {"method.quality", "--quality"},
+      {"method.recovery.epochs", "--recovery-epochs"},
+      {"method.recovery.learning_rate", "--recovery-learning-rate"},
+      {"method.recovery.batch_size", "--recovery-batch-size"},
       {"request_id", "--request-id"},
   };
   const std::string plain = WithoutIndices(field);

@@ -53,6 +53,7 @@ void AddSpec(const v1::JobSpec& spec, Facts& facts) {
   add("granularity", Choice(method.granularity()));
   add("schedule", Choice(method.schedule()));
   if (method.schedule() == v1::SCHEDULE_SEQUENTIAL) add("reference", Choice(method.reference()));
+  add("quality", Choice(method.quality()));
   add("compute", Choice(method.compute_type()));
   add("batch", Number(method.batch_size()));
   add("epochs", Number(method.epochs()));
@@ -61,6 +62,11 @@ void AddSpec(const v1::JobSpec& spec, Facts& facts) {
   add("pattern", method.pattern());
   add("block size", Number(method.sparsegpt_block_size()));
   add("damping", Number(method.sparsegpt_damping()));
+  if (method.has_recovery()) {
+    const v1::RecoverySpec& recovery = method.recovery();
+    parts.push_back(absl::StrCat("recovery of ", recovery.epochs(), " passes at ", recovery.learning_rate(), ", batch ",
+                                 recovery.batch_size()));
+  }
   facts.emplace_back("method", absl::StrJoin(parts, ", "));
   facts.emplace_back("seed", absl::StrCat(spec.seed()));
 }
@@ -144,10 +150,17 @@ std::string JobTable(const v1::ListJobsResponse& jobs) {
   return FormatTable(rows);
 }
 
+std::vector<float> StepLosses(const v1::BlockResult& block) {
+  std::vector<float> losses(block.loss().begin(), block.loss().end());
+  losses.insert(losses.end(), block.recovery_loss().begin(), block.recovery_loss().end());
+  return losses;
+}
+
 std::string TaskTable(const v1::ListTasksResponse& tasks) {
   Rows rows = {{"TASK", "STATE", "ATTEMPTS", "WORKER", "SPARSITY", "LOSS", "REMARK"}};
   for (const v1::Task& task : tasks.tasks()) {
     const v1::BlockResult& block = task.result().block();
+    const std::vector<float> losses = StepLosses(block);
     const bool has_worker = task.attempts_size() > 0;
     const v1::Attempt last = has_worker ? task.attempts(task.attempts_size() - 1) : v1::Attempt();
     std::string remark = OneLine(task.pending_reason().empty() ? last.message() : task.pending_reason());
@@ -163,7 +176,7 @@ std::string TaskTable(const v1::ListTasksResponse& tasks) {
                     block.weights() > 0
                         ? ShowSparsity(static_cast<double>(block.zeros()) / static_cast<double>(block.weights()))
                         : "-",
-                    block.loss_size() > 0 ? ShowLoss(block.loss(block.loss_size() - 1)) : "-", remark});
+                    losses.empty() ? "-" : ShowLoss(losses.back()), remark});
   }
   return FormatTable(rows);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "besa/v1/fleet_service.pb.h"
 #include "besa/v1/prune_service.pb.h"
@@ -15,6 +16,8 @@ std::string DescribeJob(const v1::Job& job);
 std::string JobTable(const v1::ListJobsResponse& jobs);
 // One line a task, with a heading.
 std::string TaskTable(const v1::ListTasksResponse& tasks);
+// Loss of every step of a block, those of the allocation before those of recovery.
+std::vector<float> StepLosses(const v1::BlockResult& block);
 // One line a worker, with a heading.
 std::string WorkerTable(const v1::ListWorkersResponse& workers);
 std::string AuditTable(const v1::ListAuditEntriesResponse& entries);

@@ -163,6 +163,13 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
   command.add_option("--sparsegpt-block-size", flags.sparsegpt_block_size, "Columns SparseGPT masks at once [128]");
   command.add_option("--sparsegpt-damping", flags.sparsegpt_damping,
                      "Added to the Hessian's diagonal, as a share of its mean [0.01]");
+  AddEnum<v1::Quality>(command, "--quality", flags.quality,
+                       "How much work the result is worth: stands for a schedule and a recovery [fast]");
+  command.add_option("--recovery-epochs", flags.recovery_epochs,
+                     "Passes over the samples in which what is kept is tuned; without a flag of recovery there is none "
+                     "[4, or by quality]");
+  command.add_option("--recovery-learning-rate", flags.recovery_learning_rate, "Of recovery's first step [0.001]");
+  command.add_option("--recovery-batch-size", flags.recovery_batch_size, "Samples a step of recovery [4]");
   AddEnum<v1::Activations>(command, "--activations", flags.activations,
                            "Whether workers walk to their blocks or store activations first [the faster]");
   command.add_option("--seed", flags.seed, "Seed of everything random [0]");
@@ -208,6 +215,12 @@ absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, a
   method.set_pattern(flags.pattern);
   method.set_sparsegpt_block_size(flags.sparsegpt_block_size);
   method.set_sparsegpt_damping(flags.sparsegpt_damping);
+  method.set_quality(FromFlag<v1::Quality>(flags.quality));
+  if (flags.recovery_epochs != 0 || flags.recovery_learning_rate != 0 || flags.recovery_batch_size != 0) {
+    method.mutable_recovery()->set_epochs(flags.recovery_epochs);
+    method.mutable_recovery()->set_learning_rate(flags.recovery_learning_rate);
+    method.mutable_recovery()->set_batch_size(flags.recovery_batch_size);
+  }
   spec.set_seed(flags.seed);
   spec.set_display_name(flags.name);
   v1::Job& job = *request.mutable_job();

@@ -46,6 +46,10 @@ struct SpecFlags {
   std::string pattern;
   int sparsegpt_block_size = 0;
   double sparsegpt_damping = 0;
+  std::string quality;
+  int recovery_epochs = 0;
+  double recovery_learning_rate = 0;
+  int recovery_batch_size = 0;
   uint64_t seed = 0;
   std::string name;
   int priority = 0;

@@ -116,6 +116,7 @@ absl::StatusOr<std::string> FormatManifest(const v1::JobSpec& spec, const v1::Mo
                       {"sparsity", Share(block.zeros(), block.weights())},
                       {"final_loss", block.final_loss()},
                       {"steps", block.loss_size()},
+                      {"recovery_steps", block.recovery_loss_size()},
                       {"skipped_steps", block.skipped_steps()},
                       {"input_sha256", block.input_sha256()},
                       {"numerics", task->result().numerics()}});

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "server/validation/quality.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 
@@ -115,9 +116,15 @@ absl::Status CheckNoBesaOptions(const v1::MethodSpec& method) {
   RETURN_IF_ERROR(CheckUnset("method.batch_size", absl::StrCat(method.batch_size()), method.batch_size() != 0, besa));
   RETURN_IF_ERROR(CheckUnset("method.epochs", absl::StrCat(method.epochs()), method.epochs() != 0, besa));
   RETURN_IF_ERROR(CheckUnset("method.d_coef", absl::StrCat(method.d_coef()), method.d_coef() != 0.0, besa));
-  RETURN_IF_ERROR(CheckUnset("method.reference", EnumName(method.reference(), v1::Reference_Name(method.reference())),
-                             method.reference() != v1::REFERENCE_UNSPECIFIED, besa));
   return CheckUnset("method.prior_sigma", absl::StrCat(method.prior_sigma()), method.prior_sigma() != 0.0, besa);
+}
+
+absl::Status ResolveBaseline(v1::MethodSpec& method) {
+  RETURN_IF_ERROR(CheckNoBesaOptions(method));
+  // Without recovery they compare with nothing.
+  if (method.has_recovery()) return ResolveReference(method);
+  return CheckUnset("method.reference", EnumName(method.reference(), v1::Reference_Name(method.reference())),
+                    method.reference() != v1::REFERENCE_UNSPECIFIED, "METHOD_BESA and of recovery");
 }
 
 absl::Status ResolveSparseGpt(v1::MethodSpec& method) {
@@ -176,8 +183,10 @@ absl::Status ResolveMethod(v1::JobSpec& spec) {
     return FieldError("method.method", absl::StrCat(static_cast<int>(method.method())),
                       "METHOD_BESA, METHOD_MAGNITUDE, METHOD_WANDA or METHOD_SPARSEGPT");
   }
+  RETURN_IF_ERROR(ResolveQuality(method));
   RETURN_IF_ERROR(ResolveSchedule(method));
-  RETURN_IF_ERROR(method.method() == v1::METHOD_BESA ? ResolveBesa(method) : CheckNoBesaOptions(method));
+  RETURN_IF_ERROR(ResolveRecovery(method));
+  RETURN_IF_ERROR(method.method() == v1::METHOD_BESA ? ResolveBesa(method) : ResolveBaseline(method));
   RETURN_IF_ERROR(ResolveSparseGpt(method));
   if (!v1::ComputeType_IsValid(method.compute_type())) {
     return FieldError("method.compute_type", absl::StrCat(static_cast<int>(method.compute_type())),

@@ -8,7 +8,8 @@
 namespace besa::server {
 
 // Checks `spec.sparsity` and `spec.method` and fills in what was left unset: BESA, the default preset, one rate a row,
-// the independent schedule, the preset's reference, and the default preset's prior_sigma of 0.08. batch_size, epochs,
+// the independent schedule, the preset's reference, the default preset's prior_sigma of 0.08, and what quality and
+// recovery stand for (quality.h). batch_size, epochs,
 // d_coef and compute_type may stay unset: the engine derives them from model, samples and device. SparseGPT: block size
 // 128, damping 0.01. An option of another method is refused. Pure.
 absl::Status ResolveMethod(v1::JobSpec& spec);

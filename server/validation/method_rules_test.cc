@@ -1,5 +1,6 @@
 #include "server/validation/method_rules.h"
 
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -115,6 +116,92 @@ TEST(MethodRules, APatternMustFitTheModel) {
   EXPECT_TRUE(CheckPatternFits(Spec(v1::METHOD_WANDA, 0.5, "2:4"), config).ok());
   ExpectRefused(CheckPatternFits(Spec(v1::METHOD_WANDA, 0.5, "4:8"), config), "method.pattern",
                 {"4:8", "44 inputs of mlp.down_proj"});
+}
+
+TEST(MethodRules, RecoverysDefaultsAreFilledIn) {
+  for (const v1::Method method : {v1::METHOD_BESA, v1::METHOD_MAGNITUDE, v1::METHOD_WANDA, v1::METHOD_SPARSEGPT}) {
+    v1::JobSpec spec = Spec(method);
+    ASSERT_TRUE(ResolveMethod(spec).ok());
+    EXPECT_FALSE(spec.method().has_recovery());
+    spec = Spec(method);
+    spec.mutable_method()->mutable_recovery()->set_batch_size(8);
+    ASSERT_TRUE(ResolveMethod(spec).ok());
+    EXPECT_EQ(spec.method().recovery().epochs(), 4);
+    EXPECT_EQ(spec.method().recovery().learning_rate(), 1e-3);
+    EXPECT_EQ(spec.method().recovery().batch_size(), 8);
+    EXPECT_EQ(spec.method().reference(), v1::REFERENCE_DENSE_STREAM);
+    EXPECT_EQ(spec.method().schedule(), v1::SCHEDULE_INDEPENDENT);
+  }
+}
+
+TEST(MethodRules, RecoverysNumbersAreChecked) {
+  const std::vector<std::pair<std::string, std::function<void(v1::RecoverySpec&)>>> options = {
+      {"method.recovery.epochs", [](v1::RecoverySpec& r) { r.set_epochs(-1); }},
+      {"method.recovery.batch_size", [](v1::RecoverySpec& r) { r.set_batch_size(-2); }},
+      {"method.recovery.learning_rate", [](v1::RecoverySpec& r) { r.set_learning_rate(-0.1); }},
+      {"method.recovery.learning_rate", [](v1::RecoverySpec& r) { r.set_learning_rate(1.5); }},
+      {"method.recovery.learning_rate", [](v1::RecoverySpec& r) { r.set_learning_rate(std::nan("")); }},
+  };
+  for (const auto& [field, set] : options) {
+    v1::JobSpec spec = Spec(v1::METHOD_WANDA);
+    set(*spec.mutable_method()->mutable_recovery());
+    ExpectRefused(ResolveMethod(spec), field, {"0 for the default"});
+  }
+}
+
+TEST(MethodRules, BaselinesHaveAReferenceOnlyWithRecovery) {
+  v1::JobSpec spec = Spec(v1::METHOD_WANDA);
+  spec.mutable_method()->set_schedule(v1::SCHEDULE_SEQUENTIAL);
+  spec.mutable_method()->set_reference(v1::REFERENCE_PRUNED_STREAM);
+  v1::JobSpec recovered = spec;
+  ExpectRefused(ResolveMethod(spec), "method.reference", {"METHOD_BESA and of recovery"});
+  recovered.mutable_method()->mutable_recovery();
+  ASSERT_TRUE(ResolveMethod(recovered).ok());
+  EXPECT_EQ(recovered.method().reference(), v1::REFERENCE_PRUNED_STREAM);
+}
+
+TEST(MethodRules, QualityStandsForScheduleAndRecovery) {
+  v1::JobSpec fast = Spec(v1::METHOD_BESA);
+  fast.mutable_method()->set_quality(v1::QUALITY_FAST);
+  ASSERT_TRUE(ResolveMethod(fast).ok());
+  EXPECT_EQ(fast.method().schedule(), v1::SCHEDULE_INDEPENDENT);
+  EXPECT_FALSE(fast.method().has_recovery());
+
+  int epochs = 0;
+  for (const v1::Quality quality : {v1::QUALITY_BALANCED, v1::QUALITY_BEST}) {
+    for (const v1::Method method : {v1::METHOD_BESA, v1::METHOD_SPARSEGPT}) {
+      v1::JobSpec spec = Spec(method);
+      spec.mutable_method()->set_quality(quality);
+      ASSERT_TRUE(ResolveMethod(spec).ok());
+      EXPECT_EQ(spec.method().schedule(), v1::SCHEDULE_SEQUENTIAL);
+      EXPECT_EQ(spec.method().reference(), v1::REFERENCE_DENSE_STREAM);
+      EXPECT_GE(spec.method().recovery().epochs(), epochs + 1);
+      EXPECT_GT(spec.method().recovery().learning_rate(), 0.0);
+      EXPECT_EQ(spec.method().quality(), quality);
+    }
+    epochs += 4;
+  }
+}
+
+TEST(MethodRules, WhatIsSetBesideQualityStays) {
+  v1::JobSpec spec = Spec(v1::METHOD_BESA);
+  spec.mutable_method()->set_quality(v1::QUALITY_BEST);
+  spec.mutable_method()->set_schedule(v1::SCHEDULE_INDEPENDENT);
+  spec.mutable_method()->mutable_recovery()->set_epochs(2);
+  ASSERT_TRUE(ResolveMethod(spec).ok());
+  EXPECT_EQ(spec.method().schedule(), v1::SCHEDULE_INDEPENDENT);
+  EXPECT_EQ(spec.method().recovery().epochs(), 2);
+}
+
+TEST(MethodRules, ThePaperIsNotMadeBetterInItsName) {
+  v1::JobSpec spec = Spec(v1::METHOD_BESA);
+  spec.mutable_method()->set_preset(v1::PRESET_PAPER);
+  spec.mutable_method()->set_quality(v1::QUALITY_BALANCED);
+  ExpectRefused(ResolveMethod(spec), "method.quality", {"QUALITY_FAST", "PRESET_PAPER"});
+  spec.mutable_method()->set_quality(v1::QUALITY_FAST);
+  EXPECT_TRUE(ResolveMethod(spec).ok());
+  spec.mutable_method()->set_quality(static_cast<v1::Quality>(9));
+  ExpectRefused(ResolveMethod(spec), "method.quality", {"9", "QUALITY_BEST"});
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ JOBS = {
     "default": COMMON,
     "paper": COMMON | {"preset": "paper"},
     "pruned-stream": COMMON | {"reference": "pruned-stream", "sparsity": 0.6},
+    "recovery": COMMON | {"recovery_epochs": 2},
     "sparsegpt": COMMON | {"method": "sparsegpt", "samples": 128, "sequence_length": 256},
 }
 

@@ -20,6 +20,7 @@ std::string KindLabel(v1::TaskKind kind) {
 }
 
 constexpr char kTrain[] = "train";
+constexpr char kRecover[] = "recover";
 
 }  // namespace
 
@@ -98,8 +99,11 @@ class MeteredTaskRunner::Running {
     step_ = progress.step();
     steps_->Increment(static_cast<double>(done));
     // Before the first step there is no loss.
-    if (stage_ != kTrain || progress.step() <= 0 || progress.steps() <= 0) return;
-    CountTokens(calibration_tokens_ * static_cast<double>(done) / static_cast<double>(progress.steps()));
+    if ((stage_ != kTrain && stage_ != kRecover) || progress.step() <= 0 || progress.steps() <= 0) return;
+    // However often they are gone through.
+    if (stage_ == kTrain) {
+      CountTokens(calibration_tokens_ * static_cast<double>(done) / static_cast<double>(progress.steps()));
+    }
     if (loss_ == nullptr) loss_ = &families_.loss.Add({});
     if (sparsity_ == nullptr) sparsity_ = &families_.sparsity.Add({});
     loss_->Set(progress.loss());

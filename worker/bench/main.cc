@@ -23,6 +23,7 @@ struct Flags {
   int64_t blocks = 3;
   std::string preset = "default";
   std::string method = "besa";
+  int64_t recovery = 0;
   bool float32 = false;
 };
 
@@ -31,6 +32,7 @@ absl::Status RunBlock(const Flags& flags) {
   ASSIGN_OR_RETURN(request.config, NamedShape(flags.shape));
   request.options.preset = flags.preset == "paper" ? pruner::Preset::kPaper : pruner::Preset::kDefault;
   if (flags.method == "wanda") request.options.method = pruner::Method::kWanda;
+  request.options.recovery.epochs = flags.recovery;
   if (flags.float32) request.compute = pruner::ComputeType::kFloat32;
   ASSIGN_OR_RETURN(const auto engine, pruner::Engine::Create({.device = flags.device, .threads = flags.threads}));
   std::printf("%s, preset %s, on %s\n", flags.shape.c_str(), flags.preset.c_str(), engine->device().model.c_str());
@@ -61,6 +63,9 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   block.add_option("--method", flags.method, "besa or wanda")
       ->check(CLI::IsMember({"besa", "wanda"}))
+      ->capture_default_str();
+  block.add_option("--recovery", flags.recovery, "Passes of recovery; 0: none")
+      ->check(CLI::Range(0, 1 << 10))
       ->capture_default_str();
   block.add_flag("--float32", flags.float32, "Compute in float32 on a GPU, too");
   try {

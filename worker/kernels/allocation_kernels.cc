@@ -70,8 +70,8 @@ absl::Status AllocationBackward(const Device& device, const AllocationProblem& p
   return absl::OkStatus();
 }
 
-absl::Status AllFinite(const Device& device, const double* x, const int64_t* begin, int parts, bool* finite,
-                       bool* all) {
+absl::Status AllFinite(const Device& device, ElementType type, const void* x, const int64_t* begin, int parts,
+                       bool* finite, bool* all) {
   if (parts < 1 || parts > kMaxParts) {
     return absl::InvalidArgumentError(absl::StrCat("parts is ", parts, "; expected 1 to ", kMaxParts));
   }
@@ -80,8 +80,8 @@ absl::Status AllFinite(const Device& device, const double* x, const int64_t* beg
   RETURN_IF_ERROR(CheckPointer(finite, "finite"));
   RETURN_IF_ERROR(CheckPointer(all, "all"));
   if (!std::is_sorted(begin, begin + parts + 1)) return absl::InvalidArgumentError("begin falls; expected it to rise");
-  if (device.is_cuda) return cuda::AllFinite(device, x, begin, parts, finite, all);
-  cpu::AllFinite(x, begin, parts, finite, all);
+  if (device.is_cuda) return cuda::AllFinite(device, type, x, begin, parts, finite, all);
+  cpu::AllFinite(device, type, x, begin, parts, finite, all);
   return absl::OkStatus();
 }
 

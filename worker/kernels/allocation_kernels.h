@@ -52,7 +52,9 @@ absl::Status AllocationBackward(const Device& device, const AllocationProblem& p
 
 // finite[i] = whether elements [begin[i], begin[i + 1]) of x are all finite, for i < parts; all = whether all are.
 //   begin  [parts + 1], in the host's memory; parts <= 8
-absl::Status AllFinite(const Device& device, const double* x, const int64_t* begin, int parts, bool* finite, bool* all);
+// Elements of any type, float64 on CUDA too.
+absl::Status AllFinite(const Device& device, ElementType type, const void* x, const int64_t* begin, int parts,
+                       bool* finite, bool* all);
 
 // State of the optimiser Prodigy (Mishchenko and Defazio 2024) over `count` parameters, all zero at first but d.
 struct ProdigyState {

@@ -106,7 +106,7 @@ class AllocationOnCuda : public testing::TestWithParam<Case> {
                                      ConstMatrix(histogram, ElementType::kFloat32, kRows, kCandidates), gradient,
                                      scratch)
                       .ok());
-      EXPECT_TRUE(AllFinite(device, gradient, parts.data(), 2, finite + 1, finite).ok());
+      EXPECT_TRUE(AllFinite(device, ElementType::kFloat64, gradient, parts.data(), 2, finite + 1, finite).ok());
       EXPECT_TRUE(ProdigyStep(device, {.d_coef = 50.0}, count, beta, gradient, finite, state, scratch).ok());
     }
     EXPECT_TRUE(AllocationForward(device, problem, beta, rate, pruned, sparsity, scratch).ok());

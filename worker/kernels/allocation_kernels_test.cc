@@ -41,8 +41,9 @@ TEST(AllocationKernels, RefuseWhatDoesNotFit) {
 
   bool finite = false;
   const std::vector<int64_t> begin = {0, 3, 1};
-  ExpectRefused(AllFinite(cpu, x, begin.data(), 9, &finite, &finite), "parts is 9; expected 1 to 8");
-  ExpectRefused(AllFinite(cpu, x, begin.data(), 2, &finite, &finite), "begin falls");
+  ExpectRefused(AllFinite(cpu, ElementType::kFloat64, x, begin.data(), 9, &finite, &finite),
+                "parts is 9; expected 1 to 8");
+  ExpectRefused(AllFinite(cpu, ElementType::kFloat64, x, begin.data(), 2, &finite, &finite), "begin falls");
 
   ExpectRefused(ProdigyStep(cpu, {}, 0, x, x, &finite, {}, x), "count is 0");
   ExpectRefused(ProdigyStep(cpu, {}, 1, x, x, &finite, {}, x), "state.first_moment is null");
@@ -53,16 +54,32 @@ TEST(AllFinite, TellsThePartsApart) {
   const std::vector<int64_t> begin = {0, 100, 100, 701, 1000};
   bool finite[4];
   bool all = false;
-  ASSERT_TRUE(AllFinite(Device::Cpu(), x.data(), begin.data(), 4, finite, &all).ok());
+  ASSERT_TRUE(AllFinite(Device::Cpu(), ElementType::kFloat64, x.data(), begin.data(), 4, finite, &all).ok());
   EXPECT_THAT(finite, testing::ElementsAre(true, true, true, true));
   EXPECT_TRUE(all);
 
   for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
                            -std::numeric_limits<double>::infinity()}) {
     x[700] = bad;
-    ASSERT_TRUE(AllFinite(Device::Cpu(), x.data(), begin.data(), 4, finite, &all).ok());
+    ASSERT_TRUE(AllFinite(Device::Cpu(), ElementType::kFloat64, x.data(), begin.data(), 4, finite, &all).ok());
     EXPECT_THAT(finite, testing::ElementsAre(true, true, false, true));
     EXPECT_FALSE(all);
+  }
+}
+
+TEST(AllFinite, OfEveryTypeAndInThreads) {
+  constexpr int64_t kSize = 300'001;
+  const std::vector<int64_t> begin = {0, 5, kSize};
+  for (const ElementType type : kAllTypes) {
+    TestMatrix x = TestMatrix::Random(type, 1, kSize, 1);
+    bool finite[2];
+    bool all = false;
+    ASSERT_TRUE(AllFinite(ThreadedCpu(3), type, x.data(), begin.data(), 2, finite, &all).ok());
+    EXPECT_TRUE(finite[0] && finite[1] && all) << NameOf(type);
+    x.Set(kSize - 1, std::numeric_limits<double>::infinity());
+    ASSERT_TRUE(AllFinite(ThreadedCpu(3), type, x.data(), begin.data(), 2, finite, &all).ok());
+    EXPECT_TRUE(finite[0]);
+    EXPECT_FALSE(finite[1] || all) << NameOf(type);
   }
 }
 

@@ -9,7 +9,8 @@ void AllocationForward(const Device& device, const AllocationProblem& problem, c
                        int32_t* pruned, double* sparsity);
 void AllocationBackward(const Device& device, const AllocationProblem& problem, const double* beta,
                         const double* sparsity, const ConstMatrix& histogram, double* gradient);
-void AllFinite(const double* x, const int64_t* begin, int parts, bool* finite, bool* all);
+void AllFinite(const Device& device, ElementType type, const void* x, const int64_t* begin, int parts, bool* finite,
+               bool* all);
 // scratch: ProdigyScratch(count) doubles.
 void ProdigyStep(const Device& device, const ProdigyOptions& options, int64_t count, double* parameters,
                  const double* gradient, const bool* apply, const ProdigyState& state, double* scratch);
@@ -27,7 +28,8 @@ absl::Status AllocationForward(const Device& device, const AllocationProblem& pr
 absl::Status AllocationBackward(const Device& device, const AllocationProblem& problem, const double* beta,
                                 const double* rate, const double* sparsity, const ConstMatrix& histogram,
                                 double* gradient, void* scratch);
-absl::Status AllFinite(const Device& device, const double* x, const int64_t* begin, int parts, bool* finite, bool* all);
+absl::Status AllFinite(const Device& device, ElementType type, const void* x, const int64_t* begin, int parts,
+                       bool* finite, bool* all);
 absl::Status ProdigyStep(const Device& device, const ProdigyOptions& options, int64_t count, double* parameters,
                          double* gradient, const bool* apply, const ProdigyState& state, void* scratch);
 

@@ -8,31 +8,6 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int64_t kMaxBlocks = 1024;
-constexpr int kMaxParts = 8;
-
-struct Parts {
-  int64_t begin[kMaxParts + 1];
-};
-
-// Whoever finds a bad number clears the flags: all write the same, so the order does not matter.
-__global__ void SetFlags(int parts, bool* finite, bool* all) {
-  if (static_cast<int>(threadIdx.x) < parts) finite[threadIdx.x] = true;
-  if (threadIdx.x == 0) *all = true;
-}
-
-__global__ void __launch_bounds__(kThreads)
-    ClearFlags(const double* __restrict__ x, Parts parts, bool* finite, bool* all) {
-  const int part = static_cast<int>(blockIdx.y);
-  bool good = true;
-  for (int64_t i = parts.begin[part] + int64_t{blockIdx.x} * kThreads + threadIdx.x; i < parts.begin[part + 1];
-       i += int64_t{gridDim.x} * kThreads) {
-    good = good && isfinite(x[i]);
-  }
-  if (!good) {
-    finite[part] = false;
-    *all = false;
-  }
-}
 
 // Moments and the gradients' sum; partial[block] = (<gradient, parameters>, sum |gradient sum|).
 __global__ void __launch_bounds__(kThreads)
@@ -98,15 +73,6 @@ int64_t Blocks(int64_t count) { return std::min(kMaxBlocks, (count + kThreads - 
 }  // namespace
 
 int64_t ProdigyScratch() { return static_cast<int64_t>(sizeof(double2)) * (kMaxBlocks + 1); }
-
-absl::Status AllFinite(const Device& device, const double* x, const int64_t* begin, int parts, bool* finite,
-                       bool* all) {
-  RETURN_IF_ERROR(Launch("SetFlags", SetFlags, device, int64_t{1}, 32, 0, parts, finite, all));
-  Parts by_value{};
-  std::copy(begin, begin + parts + 1, by_value.begin);
-  return Launch("ClearFlags", ClearFlags, device, dim3(128, static_cast<unsigned>(parts)), kThreads, 0, x, by_value,
-                finite, all);
-}
 
 absl::Status ProdigyStep(const Device& device, const ProdigyOptions& options, int64_t count, double* parameters,
                          double* gradient, const bool* apply, const ProdigyState& state, void* scratch) {

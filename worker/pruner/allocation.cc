@@ -78,8 +78,8 @@ at::Tensor Allocation::Backward(const Rates& rates, const at::Tensor& histogram)
 Allocation::Finite Allocation::CheckFinite(const at::Tensor& gradient) const {
   std::array<int64_t, kLinears + 1> begin{};
   for (size_t i = 0; i < begin.size(); ++i) begin[i] = first_group_[i] * kCandidates;
-  Check(kernels::AllFinite(DeviceOf(gradient), gradient.data_ptr<double>(), begin.data(), kLinears,
-                           finite_.linears.data_ptr<bool>(), finite_.all.data_ptr<bool>()));
+  Check(kernels::AllFinite(DeviceOf(gradient), kernels::ElementType::kFloat64, gradient.data_ptr<double>(),
+                           begin.data(), kLinears, finite_.linears.data_ptr<bool>(), finite_.all.data_ptr<bool>()));
   return finite_;
 }
 

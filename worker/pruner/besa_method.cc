@@ -5,6 +5,7 @@
 
 #include "storage/base/status_macros.h"
 #include "worker/pruner/block_trainer.h"
+#include "worker/pruner/block_workspace.h"
 #include "worker/pruner/exact_sparsity.h"
 #include "worker/pruner/importance.h"
 #include "worker/pruner/pruning_method.h"
@@ -26,12 +27,14 @@ class BesaMethod final : public PruningMethod {
     const std::array<at::Tensor, kLinears>& orders = inputs.workspace->orders();
     RankLinears(inputs.dense, statistics_, samples, orders);
 
-    RETURN_IF_ERROR(reporter.Begin("train", TrainingSteps(samples, options_)));
+    const Passes passes = {.epochs = options_.epochs, .batch_size = options_.batch_size};
+    RETURN_IF_ERROR(reporter.Begin("train", passes.Steps(samples)));
     const AllocationOptions allocation = {
         .sparsity = options_.sparsity, .granularity = options_.granularity, .prior_sigma = options_.prior_sigma};
     BlockTrainer& trainer = inputs.workspace->Trainer(allocation, options_.d_coef);
+    const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
     ASSIGN_OR_RETURN(TrainingLog log,
-                     TrainAllocation(trainer, inputs.x, inputs.reference, options_, inputs.block_index, reporter));
+                     RunTraining(step, inputs.x, inputs.reference, passes, inputs.block_index, reporter));
 
     MethodResult result{
         .loss = std::move(log.loss), .sparsity = std::move(log.sparsity), .skipped_steps = log.skipped_steps};

@@ -30,7 +30,8 @@ double BlockFlops(const storage::ModelConfig& config, int64_t samples, int64_t l
   const double training = forward + linears + (linears - qkv) + 2.5 * attention;
   double walks = 0.0;
   if (options.schedule == Schedule::kSequential) walks = options.reference == Reference::kDenseStream ? 2.0 : 1.0;
-  return (1.0 + walks) * forward + static_cast<double>(options.epochs) * training;
+  const int64_t passes = options.epochs + options.recovery.epochs;
+  return (1.0 + walks) * forward + static_cast<double>(passes) * training;
 }
 
 }  // namespace besa::pruner

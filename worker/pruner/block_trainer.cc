@@ -2,8 +2,6 @@
 
 #include <ATen/ops/empty.h>
 
-#include <algorithm>
-
 #include "worker/kernels/kernels.h"
 #include "worker/pruner/reconstruction_loss.h"
 #include "worker/pruner/rms_norm.h"
@@ -20,9 +18,7 @@ BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
       optimizer_(allocation_.beta(), d_coef, allocation_.scratch()),
       masked_(masked),
       graph_([this](const at::Tensor& x, const at::Tensor& reference) { return ComputeStep(x, reference); }) {
-  int64_t largest = 0;
-  for (const at::Tensor& group : dense.groups) largest = std::max(largest, group.numel());
-  gradient_buffer_ = at::empty({largest}, dense.groups[kQkv].options());
+  gradients_ = SharedGroups(block.shape(), dense.groups[kQkv].options());
   histogram_ = at::empty({block.shape().TotalRows(), kernels::kCandidates},
                          dense.groups[kQkv].options().dtype(AccumulatorType(dense.groups[kQkv].scalar_type())));
 }
@@ -34,7 +30,7 @@ void BlockTrainer::WriteMaskedWeights(const at::Tensor& pruned) {
 }
 
 int64_t BlockTrainer::bytes() const {
-  return static_cast<int64_t>(gradient_buffer_.nbytes() + histogram_.nbytes() +
+  return static_cast<int64_t>(gradients_[kQkv].storage().nbytes() + histogram_.nbytes() +
                               (2 + Prodigy::kStatesPerParameter) * allocation_.beta().nbytes());
 }
 
@@ -50,7 +46,7 @@ at::Tensor BlockTrainer::Gradient(const at::Tensor& x, const at::Tensor& referen
   BlockState state;
   const at::Tensor y = block_.Forward(x, masked_, &state);
   const LossAndGradient result = ReconstructionLoss(y, reference);
-  block_.Backward(result.gradient, masked_, state, gradient_buffer_, [&](Group group, const at::Tensor& gradient) {
+  block_.Backward(result.gradient, masked_, state, gradients_, [&](Group group, const at::Tensor& gradient) {
     for (Linear linear : kAllLinears) {
       if (GroupOf(linear) != group) continue;
       BucketHistogram(dense_.linear(linear), LinearOfGroup(dense_.shape, linear, gradient), orders_[linear],

@@ -55,7 +55,8 @@ class BlockTrainer {
   Allocation allocation_;
   Prodigy optimizer_;
   BlockWeights masked_;
-  at::Tensor gradient_buffer_;
+  // In one memory.
+  std::array<at::Tensor, kGroups> gradients_;
   // [rows of the block, 101].
   at::Tensor histogram_;
   StepGraph graph_;

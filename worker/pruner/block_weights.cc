@@ -3,6 +3,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
+#include <algorithm>
+
 namespace besa::pruner {
 
 BlockWeights BlockWeights::AllocateLinears(const BlockShape& shape, const at::TensorOptions& options) {
@@ -31,6 +33,33 @@ BlockWeights BlockWeights::WithOwnLinears() const {
 }
 
 at::Tensor BlockWeights::linear(Linear linear) const { return LinearOfGroup(shape, linear, groups[GroupOf(linear)]); }
+
+std::array<at::Tensor, kGroups> SharedGroups(const BlockShape& shape, const at::TensorOptions& options) {
+  int64_t largest = 0;
+  for (int group = 0; group < kGroups; ++group) {
+    largest = std::max(largest, shape.GroupRows(Group(group)) * shape.GroupCols(Group(group)));
+  }
+  const at::Tensor memory = at::empty({largest}, options);
+  std::array<at::Tensor, kGroups> groups;
+  for (int group = 0; group < kGroups; ++group) {
+    const int64_t rows = shape.GroupRows(Group(group));
+    const int64_t cols = shape.GroupCols(Group(group));
+    groups[group] = memory.narrow(0, 0, rows * cols).view({rows, cols});
+  }
+  return groups;
+}
+
+FlatGroups FlatGroups::Allocate(const BlockShape& shape, const at::TensorOptions& options) {
+  FlatGroups flat{.all = at::empty({shape.TotalWeights()}, options)};
+  int64_t begin = 0;
+  for (int group = 0; group < kGroups; ++group) {
+    const int64_t rows = shape.GroupRows(Group(group));
+    const int64_t cols = shape.GroupCols(Group(group));
+    flat.groups[group] = flat.all.narrow(0, begin, rows * cols).view({rows, cols});
+    begin += rows * cols;
+  }
+  return flat;
+}
 
 at::Tensor LinearOfGroup(const BlockShape& shape, Linear linear, const at::Tensor& group) {
   return group.narrow(0, shape.RowInGroup(linear), shape.Rows(linear));

@@ -32,6 +32,17 @@ struct BlockWeights {
   at::Tensor linear(Linear linear) const;
 };
 
+// Memory for one group's gradient at a time: matrices of all groups that begin at the same address.
+std::array<at::Tensor, kGroups> SharedGroups(const BlockShape& shape, const at::TensorOptions& options);
+
+// Memory for the gradients of all groups side by side, and each group's matrix in it: the linears lie in their order.
+struct FlatGroups {
+  at::Tensor all;
+  std::array<at::Tensor, kGroups> groups;
+
+  static FlatGroups Allocate(const BlockShape& shape, const at::TensorOptions& options);
+};
+
 // Views of one linear inside a matrix of its group.
 at::Tensor LinearOfGroup(const BlockShape& shape, Linear linear, const at::Tensor& group);
 

@@ -12,7 +12,10 @@ void BlockWorkspace::Prepare(const BlockShape& shape, int64_t length, const at::
   const bool same = block_.has_value() && with_window == shape && length_ == length &&
                     tensor_options_.device() == options.device() && tensor_options_.dtype() == options.dtype();
   if (same) {
-    if (dense_.shape.window != shape.window) trainer_.reset();
+    if (dense_.shape.window != shape.window) {
+      trainer_.reset();
+      recovery_.reset();
+    }
     dense_.shape = shape;
     pruned_.shape = shape;
     return;
@@ -27,6 +30,7 @@ void BlockWorkspace::Prepare(const BlockShape& shape, int64_t length, const at::
 void BlockWorkspace::Clear() {
   const bool cuda = block_.has_value() && tensor_options_.device().is_cuda();
   trainer_.reset();
+  recovery_.reset();
   orders_ = {};
   dense_ = {};
   pruned_ = {};
@@ -35,11 +39,12 @@ void BlockWorkspace::Clear() {
 }
 
 void BlockWorkspace::Trim() {
-  if (trainer_ == nullptr) pruned_ = {};
+  if (trainer_ == nullptr && recovery_ == nullptr) pruned_ = {};
 }
 
 int64_t BlockWorkspace::bytes() const {
   int64_t bytes = trainer_ == nullptr ? 0 : trainer_->bytes();
+  if (recovery_ != nullptr) bytes += recovery_->bytes();
   const auto add = [&](const at::Tensor& tensor) {
     if (tensor.defined()) bytes += static_cast<int64_t>(tensor.nbytes());
   };
@@ -73,6 +78,15 @@ BlockTrainer& BlockWorkspace::Trainer(const AllocationOptions& options, double d
   trainer_options_ = options;
   trainer_d_coef_ = d_coef;
   return *trainer_;
+}
+
+RecoveryTrainer& BlockWorkspace::Recovery(const RecoveryOptions& options, int64_t steps) {
+  if (recovery_ != nullptr && recovery_options_ == options && recovery_steps_ == steps) return *recovery_;
+  recovery_.reset();
+  recovery_ = std::make_unique<RecoveryTrainer>(*block_, pruned(), options, steps);
+  recovery_options_ = options;
+  recovery_steps_ = steps;
+  return *recovery_;
 }
 
 }  // namespace besa::pruner

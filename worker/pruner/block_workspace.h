@@ -11,6 +11,7 @@
 #include "worker/pruner/block_trainer.h"
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
+#include "worker/pruner/recovery.h"
 
 namespace besa::pruner {
 
@@ -43,6 +44,9 @@ class BlockWorkspace {
   // A trainer on dense() and orders(), at the start of its training. It trains in pruned().
   BlockTrainer& Trainer(const AllocationOptions& options, double d_coef);
 
+  // One for recoveries of so many steps, which is yet to begin. It trains in pruned(), too.
+  RecoveryTrainer& Recovery(const RecoveryOptions& options, int64_t steps);
+
  private:
   std::optional<LlamaBlock> block_;
   int64_t length_ = 0;
@@ -53,6 +57,9 @@ class BlockWorkspace {
   std::unique_ptr<BlockTrainer> trainer_;
   AllocationOptions trainer_options_;
   double trainer_d_coef_ = 0.0;
+  std::unique_ptr<RecoveryTrainer> recovery_;
+  RecoveryOptions recovery_options_;
+  int64_t recovery_steps_ = 0;
 };
 
 }  // namespace besa::pruner

@@ -53,6 +53,9 @@ absl::Status CheckOptions(const BesaOptions& options, const storage::ModelConfig
   RETURN_IF_ERROR(CheckNotNegative("prior_sigma", options.prior_sigma));
   RETURN_IF_ERROR(CheckNotNegative("sparsegpt_block_size", static_cast<double>(options.sparsegpt_block_size)));
   RETURN_IF_ERROR(CheckNotNegative("sparsegpt_damping", options.sparsegpt_damping));
+  RETURN_IF_ERROR(CheckNotNegative("recovery.epochs", static_cast<double>(options.recovery.epochs)));
+  RETURN_IF_ERROR(CheckNotNegative("recovery.learning_rate", options.recovery.learning_rate));
+  RETURN_IF_ERROR(CheckNotNegative("recovery.batch_size", static_cast<double>(options.recovery.batch_size)));
   return options.pattern.given() ? CheckPattern(options, config) : absl::OkStatus();
 }
 

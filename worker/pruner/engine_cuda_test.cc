@@ -72,14 +72,23 @@ TEST_P(EngineOnCuda, PrunesAndMeasuresAsTheCpuDoes) {
 }
 
 TEST_P(EngineOnCuda, StaysWithinItsMemoryPlan) {
-  for (const Method method : {Method::kBesa, Method::kMagnitude, Method::kWanda, Method::kSparseGpt}) {
+  const RecoveryOptions recovery = {.epochs = 1};
+  const std::vector<BesaOptions> all = {{},
+                                        {.method = Method::kMagnitude},
+                                        {.method = Method::kWanda},
+                                        {.method = Method::kSparseGpt},
+                                        {.recovery = recovery},
+                                        {.method = Method::kSparseGpt, .recovery = recovery}};
+  for (const BesaOptions& options : all) {
     const auto engine = Engine::Create({.device = "cuda:0"}).value();
     c10::cuda::CUDACachingAllocator::resetPeakStats(0);
-    ASSERT_TRUE(Prune(*engine, 1, {.method = method}).ok());
+    ASSERT_TRUE(Prune(*engine, 1, options).ok());
+    // The second block finds what the first one left.
+    ASSERT_TRUE(Prune(*engine, 2, options).ok());
     const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(0);
     const int64_t peak = stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
     const int64_t planned =
-        engine->BlockMemory(checkpoint_.config(), text_.windows, text_.length, {.method = method}, GetParam());
+        engine->BlockMemory(checkpoint_.config(), text_.windows, text_.length, options, GetParam());
     std::printf("planned %.1f MiB, took %.1f MiB\n", static_cast<double>(planned) / 1048576.0,
                 static_cast<double>(peak) / 1048576.0);
     EXPECT_LE(peak, planned);
@@ -102,6 +111,30 @@ TEST_P(EngineOnCuda, BaselinesRepeatAndDoAsTheCpuDoes) {
       EXPECT_EQ(second.tensors[i].bytes, first.tensors[i].bytes) << first.tensors[i].name;
     }
     EXPECT_NEAR(first.final_loss / Prune(*cpu, 2, options)->final_loss, 1.0, 0.03);
+  }
+}
+
+TEST_P(EngineOnCuda, RecoveryRepeatsAndDoesAsTheCpuDoes) {
+  const RecoveryOptions recovery = {.epochs = 2};
+  const std::vector<BesaOptions> all = {
+      {.recovery = recovery},
+      {.method = Method::kWanda, .pattern = {.kept = 2, .of = 4}, .recovery = recovery},
+      {.method = Method::kSparseGpt, .recovery = recovery}};
+  const auto gpu = Engine::Create({.device = "cuda:0"}).value();
+  const auto cpu = Engine::Create({.device = "cpu", .threads = 1}).value();
+  for (const BesaOptions& options : all) {
+    const BlockPruning first = Prune(*gpu, 2, options).value();
+    const BlockPruning second = Prune(*gpu, 2, options).value();
+    for (size_t i = 0; i < first.tensors.size(); ++i) {
+      EXPECT_EQ(second.tensors[i].bytes, first.tensors[i].bytes) << first.tensors[i].name;
+    }
+    EXPECT_EQ(first.recovery_loss, second.recovery_loss);
+    const BlockPruning expected = Prune(*cpu, 2, options).value();
+    std::printf("final loss %.5f, CPU %.5f\n", first.final_loss, expected.final_loss);
+    EXPECT_NEAR(first.final_loss / expected.final_loss, 1.0, 0.05);
+    BesaOptions without = options;
+    without.recovery = {};
+    EXPECT_LT(first.final_loss, 0.8 * Prune(*gpu, 2, without)->final_loss);
   }
 }
 

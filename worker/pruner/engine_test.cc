@@ -139,6 +139,7 @@ void ExpectSameBits(const BlockPruning& a, const BlockPruning& b) {
   for (size_t i = 0; i < a.tensors.size(); ++i) EXPECT_EQ(a.tensors[i].bytes, b.tensors[i].bytes) << a.tensors[i].name;
   EXPECT_EQ(a.loss, b.loss);
   EXPECT_EQ(a.sparsity, b.sparsity);
+  EXPECT_EQ(a.recovery_loss, b.recovery_loss);
   EXPECT_EQ(a.final_loss, b.final_loss);
   EXPECT_EQ(a.input_sha256, b.input_sha256);
   for (size_t i = 0; i < a.linears.size(); ++i) {
@@ -226,6 +227,60 @@ TEST_F(EngineTest, ThePaperPresetKeepsItsOwnCounts) {
     const std::set<int32_t> counts(linear.pruned.begin(), linear.pruned.end());
     EXPECT_EQ(counts.size(), 1u) << linear.name;
     EXPECT_EQ(*counts.begin(), std::floor(linear.cols * double{linear.rate[0]} + 1.0 / 1024)) << linear.name;
+  }
+}
+
+TEST_F(EngineTest, RecoveryTunesWhatEveryMethodKeeps) {
+  const std::vector<BesaOptions> all = {{},
+                                        {.preset = Preset::kPaper},
+                                        {.method = Method::kMagnitude},
+                                        {.method = Method::kWanda},
+                                        {.method = Method::kWanda, .pattern = {.kept = 2, .of = 4}},
+                                        {.method = Method::kSparseGpt},
+                                        {.method = Method::kSparseGpt, .pattern = {.kept = 2, .of = 4}}};
+  const auto engine = NewEngine();
+  for (const BesaOptions& options : all) {
+    PruneRequest request = Request(2);
+    request.options = options;
+    const BlockPruning before = engine->Prune(request, nullptr).value();
+    request.options.recovery = {.epochs = 8, .batch_size = 4};
+    std::vector<std::string> stages;
+    double last_sparsity = 0.0;
+    const BlockPruning after = engine
+                                   ->Prune(request,
+                                           [&](const Progress& progress) {
+                                             if (progress.step == 0) stages.push_back(std::string(progress.stage));
+                                             if (progress.stage == "recover") last_sparsity = progress.sparsity;
+                                             return true;
+                                           })
+                                   .value();
+    std::printf("loss %.4f, recovered %.4f\n", before.final_loss, after.final_loss);
+    EXPECT_LT(after.final_loss, 0.8 * before.final_loss);
+    EXPECT_THAT(stages, testing::IsSupersetOf({"statistics", "recover", "write"}));
+    EXPECT_EQ(after.loss, before.loss);
+    EXPECT_EQ(after.recovery_loss.size(), 24u);
+    EXPECT_EQ(after.skipped_steps, 0);
+
+    // The masks are the same, what is kept is not.
+    int64_t zeros = 0;
+    int64_t changed = 0;
+    for (size_t i = 0; i < after.linears.size(); ++i) {
+      EXPECT_EQ(after.linears[i].pruned, before.linears[i].pruned);
+      EXPECT_EQ(after.linears[i].zeros, before.linears[i].zeros);
+      zeros += after.linears[i].zeros;
+    }
+    EXPECT_NEAR(last_sparsity, static_cast<double>(zeros) / 393216, 1e-4);
+    for (size_t i = 0; i < after.tensors.size(); ++i) {
+      EXPECT_EQ(after.tensors[i].dtype, before.tensors[i].dtype);
+      const auto* was = reinterpret_cast<const uint16_t*>(before.tensors[i].bytes.data());
+      const auto* is = reinterpret_cast<const uint16_t*>(after.tensors[i].bytes.data());
+      for (size_t j = 0; j < after.tensors[i].bytes.size() / 2; ++j) {
+        ASSERT_EQ(is[j] == 0, was[j] == 0) << after.tensors[i].name << " " << j;
+        changed += is[j] != was[j];
+      }
+    }
+    EXPECT_GT(changed, 393216 / 3);
+    ExpectSameBits(NewEngine()->Prune(request, nullptr).value(), after);
   }
 }
 

@@ -86,7 +86,7 @@ at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights,
 }
 
 void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state,
-                          const at::Tensor& buffer, const GradientSink& sink) const {
+                          const std::array<at::Tensor, kGroups>& gradients, const GradientSink& sink) const {
   const int64_t batch = gradient_y.size(0);
   const int64_t length = gradient_y.size(1);
   const int64_t tokens = batch * length;
@@ -96,9 +96,7 @@ void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weig
   const at::Tensor gradient = gradient_y.view({tokens, shape_.hidden});
 
   const auto emit = [&](Group group, const at::Tensor& gradient_output) {
-    at::Tensor weight_gradient = buffer.view({-1})
-                                     .narrow(0, 0, shape_.GroupRows(group) * shape_.GroupCols(group))
-                                     .view({shape_.GroupRows(group), shape_.GroupCols(group)});
+    at::Tensor weight_gradient = gradients[group];
     at::mm_out(weight_gradient, gradient_output.t(), state.inputs[group]);
     state.inputs[group].reset();
     sink(group, weight_gradient);

@@ -50,10 +50,11 @@ class LlamaBlock {
   // Takes the gradient of a group as soon as it is known: [group rows, group cols], valid during the call only.
   using GradientSink = std::function<void(Group, const at::Tensor& gradient)>;
 
-  // gradient_y [batch, length, hidden] is used as scratch space. `buffer` holds each group's gradient in turn: at least
-  // as many elements as the largest group has. Uses up `state`.
-  void Backward(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state, const at::Tensor& buffer,
-                const GradientSink& sink) const;
+  // gradient_y [batch, length, hidden] is used as scratch space. Each group's gradient is written to its place in
+  // `gradients`, contiguous; whoever needs none of them once the sink has returned gives all of them one memory. Uses
+  // up `state`.
+  void Backward(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state,
+                const std::array<at::Tensor, kGroups>& gradients, const GradientSink& sink) const;
 
  private:
   BlockShape shape_;

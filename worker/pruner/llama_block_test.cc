@@ -4,7 +4,6 @@
 #include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/argsort.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
@@ -180,8 +179,7 @@ TEST_P(FastPath, OnCudaAsOnTheCpu) {
     const LlamaBlock block(shape, 19, options);
     BlockState state;
     std::vector<at::Tensor> results = {block.Forward(x.to(options), moved, &state)};
-    const at::Tensor buffer = at::empty({shape.GroupRows(kGateUp) * shape.hidden}, options);
-    block.Backward(gradient_y.to(options).clone(), moved, state, buffer,
+    block.Backward(gradient_y.to(options).clone(), moved, state, SharedGroups(shape, options),
                    [&](Group, const at::Tensor& gradient) { results.push_back(gradient.clone()); });
     return results;
   };

@@ -13,6 +13,7 @@
 #include "worker/pruner/dense_stream.h"
 #include "worker/pruner/errors.h"
 #include "worker/pruner/prodigy.h"
+#include "worker/pruner/recovery.h"
 
 namespace besa::pruner {
 namespace {
@@ -256,6 +257,17 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
       kept.push_back({"training step", training_step + 2 * batch_tokens * sizes.H() * sizes.element()});
     }
   }
+  // float32 states of every weight, and its gradient.
+  const int64_t recovery_tokens =
+      options.recovery.given() ? std::min(samples, options.recovery.batch_size) * length : 0;
+  const int64_t recovery_step = recovery_tokens * sizes.Step(std::max<int64_t>(1, options.recovery.batch_size));
+  if (options.recovery.given()) {
+    if (!besa) kept.push_back(pruned_weights);
+    kept.push_back({"recovery", (RecoveryTrainer::kStatesPerWeight * kAccumulatorBytes + sizes.element()) * weights});
+    if (compute.cuda) {
+      kept.push_back({"recovery step", recovery_step + 2 * recovery_tokens * sizes.H() * sizes.element()});
+    }
+  }
   const auto moment = [&](std::vector<MemoryPlan::Part> parts) {
     parts.insert(parts.end(), kept.begin(), kept.end());
     parts.push_back({"block as read", block_as_read});
@@ -283,17 +295,20 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   const int64_t final_pass = walk_tokens * (sizes.Forward() + 3 * sizes.H() * kAccumulatorBytes);
   std::vector<MemoryPlan::Part> streams_and = {{"activations", stream}, {"reference", stream}};
   if (besa) {
-    const int64_t step = compute.cuda ? 0 : training_step;
+    const int64_t step = compute.cuda ? 0 : std::max(training_step, recovery_step);
     streams_and.push_back({"training step and final loss", std::max(step, final_pass)});
     moments.push_back(moment(streams_and));
   } else {
     std::vector<MemoryPlan::Part> solve = streams_and;
     for (MemoryPlan::Part& part : Solving(sizes, options.method)) solve.push_back(std::move(part));
     moments.push_back(moment(solve));
-    const int64_t solved = (options.method == Method::kSparseGpt ? kSolvedBytes : 2) * weights;
-    streams_and.push_back(pruned_weights);
-    streams_and.push_back({"order of importance", solved});
-    streams_and.push_back({"final loss", final_pass});
+    // Recovery takes solved weights over.
+    const bool recovery = options.recovery.given();
+    const int64_t solved = options.method == Method::kSparseGpt && !recovery ? kSolvedBytes : 2;
+    if (!recovery) streams_and.push_back(pruned_weights);
+    streams_and.push_back({"order of importance", solved * weights});
+    streams_and.push_back({recovery ? "recovery step and final loss" : "final loss",
+                           std::max(compute.cuda ? 0 : recovery_step, final_pass)});
     moments.push_back(moment(streams_and));
   }
   MemoryPlan plan = Largest(moments);

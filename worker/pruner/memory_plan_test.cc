@@ -16,6 +16,7 @@
 #include <random>
 
 #include "storage/base/format_bytes.h"
+#include "worker/pruner/block_shape.h"
 #include "worker/pruner/errors.h"
 
 namespace besa::pruner {
@@ -204,6 +205,33 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"many samples", Config(256, 704, 4, 2, 500), 64, 512, {.batch_size = 1, .epochs = 1}},
         // The training step does.
         Case{"large batch", Config(256, 704, 4, 2, 500), 16, 512, {.batch_size = 16, .epochs = 1}},
+        // Recovery does.
+        Case{"wide with recovery",
+             Config(1024, 2816, 16, 4, 1000),
+             8,
+             32,
+             {.batch_size = 1, .epochs = 1, .recovery = {.epochs = 1, .batch_size = 4}}},
+        Case{"recovery in large batches",
+             Config(256, 704, 4, 2, 500),
+             16,
+             512,
+             {.batch_size = 1, .epochs = 1, .recovery = {.epochs = 1, .batch_size = 16}}},
+        Case{"recovery in bfloat16",
+             Config(512, 1408, 8, 4, 1000),
+             16,
+             256,
+             {.batch_size = 4, .epochs = 1, .recovery = {.epochs = 1, .batch_size = 4}},
+             ComputeType::kBFloat16},
+        Case{"wanda with recovery",
+             Config(1024, 2816, 16, 4, 1000),
+             8,
+             32,
+             {.method = Method::kWanda, .recovery = {.epochs = 1, .batch_size = 4}}},
+        Case{"sparsegpt with recovery",
+             Config(1024, 2816, 16, 4, 1000),
+             8,
+             32,
+             {.method = Method::kSparseGpt, .recovery = {.epochs = 1, .batch_size = 4}}},
         // Two streams are held.
         Case{"sequential",
              Config(256, 704, 4, 2, 500),
@@ -242,7 +270,10 @@ TEST(MemoryPlan, PlansEveryMethodOnCuda) {
   for (const Method method : {Method::kBesa, Method::kMagnitude, Method::kWanda, Method::kSparseGpt}) {
     const BesaOptions options = ResolveOptions({.method = method}, config, 128);
     const ComputePlan compute = {.cuda = true, .compute = ComputeType::kBFloat16};
-    EXPECT_GT(PlanPruning(config, 128, 512, options, compute).Total(), 2 * 128 * 512 * 512 * 2);
+    const int64_t total = PlanPruning(config, 128, 512, options, compute).Total();
+    EXPECT_GT(total, 2 * 128 * 512 * 512 * 2);
+    const BesaOptions recovery = ResolveOptions({.method = method, .recovery = {.epochs = 1}}, config, 128);
+    EXPECT_GT(PlanPruning(config, 128, 512, recovery, compute).Total(), total + 12 * BlockShape::Of(config, 0).TotalWeights());
   }
 }
 

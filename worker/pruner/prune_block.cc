@@ -19,7 +19,9 @@
 #include "worker/pruner/load_weights.h"
 #include "worker/pruner/pruning_method.h"
 #include "worker/pruner/reconstruction_loss.h"
+#include "worker/pruner/recovery.h"
 #include "worker/pruner/tensor_kernels.h"
+#include "worker/pruner/training_run.h"
 
 namespace besa::pruner {
 namespace {
@@ -43,6 +45,7 @@ class BlockJob {
     RETURN_IF_ERROR(Walk());
     RETURN_IF_ERROR(TakeStatistics());
     RETURN_IF_ERROR(Prune());
+    RETURN_IF_ERROR(Recover());
     RETURN_IF_ERROR(Write());
     return std::move(result_);
   }
@@ -59,6 +62,7 @@ class BlockJob {
   absl::Status UploadDense();
   absl::Status TakeStatistics();
   absl::Status Prune();
+  absl::Status Recover();
   absl::Status Write();
   absl::Status WriteLinear(Linear linear);
   absl::StatusOr<double> FinalLoss();
@@ -167,6 +171,20 @@ absl::Status BlockJob::Prune() {
   result_.sparsity = std::move(pruned_.sparsity);
   result_.skipped_steps = pruned_.skipped_steps;
   result_.warnings = std::move(pruned_.warnings);
+  return absl::OkStatus();
+}
+
+absl::Status BlockJob::Recover() {
+  if (!options_.recovery.given()) return absl::OkStatus();
+  const Passes passes = {.epochs = options_.recovery.epochs, .batch_size = options_.recovery.batch_size};
+  RETURN_IF_ERROR(reporter_.Begin("recover", passes.Steps(samples())));
+  RecoveryTrainer& trainer = workspace_.Recovery(options_.recovery, passes.Steps(samples()));
+  trainer.Begin(dense(), pruned_.linears);
+  for (Linear linear : kAllLinears) pruned_.linears[linear].weight = trainer.master(linear);
+  const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
+  ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, x_, reference_, passes, request_.block, reporter_));
+  result_.recovery_loss = std::move(log.loss);
+  result_.skipped_steps += log.skipped_steps;
   return absl::OkStatus();
 }
 

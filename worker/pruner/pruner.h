@@ -39,6 +39,18 @@ struct Pattern {
   bool given() const { return of != 0; }
 };
 
+// Recovery: what is kept of a block, tuned against its reconstruction loss once the masks are fixed.
+struct RecoveryOptions {
+  // Passes over the samples; 0: no recovery.
+  int64_t epochs = 0;
+  // Of Adam's first step; it falls to 0 along half a cosine.
+  double learning_rate = 0.0;
+  int64_t batch_size = 0;
+
+  bool given() const { return epochs > 0; }
+  bool operator==(const RecoveryOptions&) const = default;
+};
+
 // How to prune a block. Zeros mean: the preset's or the method's value (see ResolveOptions).
 struct BesaOptions {
   Method method = Method::kBesa;
@@ -59,10 +71,14 @@ struct BesaOptions {
   // Of SparseGPT: columns a mask is chosen for at once, and the share of the Hessian's mean diagonal added to it.
   int64_t sparsegpt_block_size = 0;
   double sparsegpt_damping = 0.0;
+
+  // Of every method.
+  RecoveryOptions recovery;
 };
 
 // Fills in every zero that the method reads. BESA: d_coef by granularity and model size as published, batch size and
-// epochs by preset and number of samples. SparseGPT: block size 128, damping 0.01.
+// epochs by preset and number of samples. SparseGPT: block size 128, damping 0.01. Recovery: learning rate 0.001, four
+// samples a step.
 BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfig& config, int64_t samples);
 
 // Token ids, row-major [windows, length], int32.
@@ -80,11 +96,11 @@ struct TokenWindows {
 int64_t PredictedTokens(const TokenWindows& text);
 
 struct Progress {
-  // "fetch", "load", "walk", "statistics", "train" (BESA), "solve" (SparseGPT), "write" or "evaluate".
+  // "fetch", "load", "walk", "statistics", "train" (BESA), "solve" (SparseGPT), "recover", "write" or "evaluate".
   absl::string_view stage;
   int64_t step = 0;
   int64_t steps = 0;
-  // While training.
+  // In "train" and "recover".
   double loss = 0.0;
   double sparsity = 0.0;
 };
@@ -179,13 +195,16 @@ struct StageSeconds {
 
 struct BlockPruning {
   // Every tensor of the block, in the order asked for, in the checkpoint's dtype; the linears with zeros in place. What
-  // is kept is the checkpoint's, bit for bit, but for SparseGPT, which updates it.
+  // is kept is the checkpoint's, bit for bit, but for SparseGPT and recovery, which update it.
   std::vector<storage::HostTensor> tensors;
   // In the order q k v o gate up down.
   std::vector<LinearAllocation> linears;
   // Of each step of BESA.
   std::vector<float> loss;
   std::vector<float> sparsity;
+  // Of each step of recovery.
+  std::vector<float> recovery_loss;
+  // Of both.
   int skipped_steps = 0;
   // What the user should know although the block is pruned.
   std::vector<std::string> warnings;

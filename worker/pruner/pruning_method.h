@@ -14,12 +14,13 @@
 
 #include "absl/status/statusor.h"
 #include "worker/pruner/block_weights.h"
-#include "worker/pruner/block_workspace.h"
 #include "worker/pruner/llama_block.h"
 #include "worker/pruner/progress.h"
 #include "worker/pruner/pruner.h"
 
 namespace besa::pruner {
+
+class BlockWorkspace;
 
 // The block to prune.
 struct BlockInputs {

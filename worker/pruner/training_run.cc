@@ -80,16 +80,12 @@ class LogReader {
 
 }  // namespace
 
-int64_t TrainingSteps(int64_t samples, const BesaOptions& options) {
-  return options.epochs * ((samples + options.batch_size - 1) / options.batch_size);
-}
-
-absl::StatusOr<TrainingLog> TrainAllocation(BlockTrainer& trainer, const at::Tensor& x, const at::Tensor& reference,
-                                            const BesaOptions& options, int64_t block_index, StageReporter& reporter) {
-  LogReader reader(TrainingSteps(x.size(0), options), x.device(), block_index, reporter);
-  for (int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-    RETURN_IF_ERROR(ForEachBatch(x.size(0), options.batch_size, [&](int64_t first, int64_t count) {
-      return reader.Add(trainer.Step(x.narrow(0, first, count), reference.narrow(0, first, count)));
+absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const at::Tensor& x, const at::Tensor& reference,
+                                        const Passes& passes, int64_t block_index, StageReporter& reporter) {
+  LogReader reader(passes.Steps(x.size(0)), x.device(), block_index, reporter);
+  for (int64_t epoch = 0; epoch < passes.epochs; ++epoch) {
+    RETURN_IF_ERROR(ForEachBatch(x.size(0), passes.batch_size, [&](int64_t first, int64_t count) {
+      return reader.Add(step(x.narrow(0, first, count), reference.narrow(0, first, count)));
     }));
   }
   RETURN_IF_ERROR(reader.Finish());

@@ -1,8 +1,10 @@
-// The steps of one block's training: order of the samples, the log, skipped steps, progress.
+// The steps of one block's training, of its allocation or in recovery: order of the samples, the log, skipped steps,
+// progress.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -18,12 +20,20 @@ struct TrainingLog {
   int skipped_steps = 0;
 };
 
-// Steps of a training with these options on so many samples.
-int64_t TrainingSteps(int64_t samples, const BesaOptions& options);
+// How the samples are gone through: in fixed order, batch_size at a time.
+struct Passes {
+  int64_t epochs = 1;
+  int64_t batch_size = 1;
 
-// Runs options.epochs passes over x and reference [samples, length, hidden] in fixed order, options.batch_size at a
-// time. OUT_OF_RANGE (BadNumbers) naming the first linear whose gradient was not finite in five steps in a row.
-absl::StatusOr<TrainingLog> TrainAllocation(BlockTrainer& trainer, const at::Tensor& x, const at::Tensor& reference,
-                                            const BesaOptions& options, int64_t block_index, StageReporter& reporter);
+  int64_t Steps(int64_t samples) const { return epochs * ((samples + batch_size - 1) / batch_size); }
+};
+
+// Does one step on x and reference [batch, length, hidden] and returns its StepRecord. See BlockTrainer::Step.
+using TrainingStep = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& reference)>;
+
+// Runs the passes over x and reference [samples, length, hidden], in the stage that the reporter is in. OUT_OF_RANGE
+// (BadNumbers) naming the first linear whose gradient was not finite in five steps in a row.
+absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const at::Tensor& x, const at::Tensor& reference,
+                                        const Passes& passes, int64_t block_index, StageReporter& reporter);
 
 }  // namespace besa::pruner

@@ -34,9 +34,11 @@ class TrainingRunTest : public testing::Test {
     reference_.select(0, sample).select(0, 5).select(0, 7).fill_(std::numeric_limits<float>::quiet_NaN());
   }
 
-  absl::StatusOr<TrainingLog> Train(int64_t epochs) {
-    return TrainAllocation(*trainer_, x_, reference_, {.batch_size = 1, .epochs = epochs}, 2, reporter_);
+  absl::StatusOr<TrainingLog> Run(const Passes& passes) {
+    const auto step = [this](const at::Tensor& x, const at::Tensor& reference) { return trainer_->Step(x, reference); };
+    return RunTraining(step, x_, reference_, passes, 2, reporter_);
   }
+  absl::StatusOr<TrainingLog> Train(int64_t epochs) { return Run({.epochs = epochs}); }
 
   const Observer nobody_;
   StageReporter reporter_{nobody_, Clock::Real()};
@@ -92,9 +94,9 @@ TEST_F(TrainingRunTest, FiveInARowFailTheBlock) {
 }
 
 TEST_F(TrainingRunTest, ALastBatchThatIsSmallerIsAStepToo) {
-  EXPECT_EQ(TrainingSteps(8, {.batch_size = 3, .epochs = 2}), 6);
-  const TrainingLog log =
-      TrainAllocation(*trainer_, x_, reference_, {.batch_size = 3, .epochs = 2}, 2, reporter_).value();
+  const Passes passes = {.epochs = 2, .batch_size = 3};
+  EXPECT_EQ(passes.Steps(8), 6);
+  const TrainingLog log = Run(passes).value();
   EXPECT_EQ(log.loss.size(), 6u);
 }
 

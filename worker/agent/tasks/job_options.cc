@@ -23,10 +23,10 @@ pruner::Method MethodOf(v1::Method method) {
   }
 }
 
-// Baselines compare with nothing while they prune: for their final loss the dense block on their own inputs will do.
+// Baselines compare with nothing unless they recover: for their final loss the dense block on their own inputs will do.
 pruner::Reference ReferenceOf(const v1::MethodSpec& method) {
-  const bool pruned =
-      method.reference() == v1::REFERENCE_PRUNED_STREAM || MethodOf(method.method()) != pruner::Method::kBesa;
+  const bool compares = MethodOf(method.method()) == pruner::Method::kBesa || method.has_recovery();
+  const bool pruned = method.reference() == v1::REFERENCE_PRUNED_STREAM || !compares;
   return pruned ? pruner::Reference::kPrunedStream : pruner::Reference::kDenseStream;
 }
 
@@ -60,6 +60,9 @@ pruner::BesaOptions BesaOptionsOf(const v1::JobSpec& spec) {
       .prior_sigma = method.prior_sigma(),
       .sparsegpt_block_size = method.sparsegpt_block_size(),
       .sparsegpt_damping = method.sparsegpt_damping(),
+      .recovery = {.epochs = method.recovery().epochs(),
+                   .learning_rate = method.recovery().learning_rate(),
+                   .batch_size = method.recovery().batch_size()},
   };
 }
 

@@ -43,8 +43,25 @@ TEST(JobOptionsTest, BaselinesAndTheirOptionsArrive) {
   EXPECT_EQ(BesaOptionsOf(spec).sparsegpt_damping, 0.1);
 }
 
+TEST(JobOptionsTest, RecoveryArrivesWithEveryMethodAndItsReference) {
+  for (const v1::Method method : {v1::METHOD_BESA, v1::METHOD_MAGNITUDE, v1::METHOD_WANDA, v1::METHOD_SPARSEGPT}) {
+    v1::JobSpec spec;
+    spec.mutable_method()->set_method(method);
+    spec.mutable_method()->mutable_recovery()->set_epochs(4);
+    spec.mutable_method()->mutable_recovery()->set_learning_rate(0.002);
+    spec.mutable_method()->mutable_recovery()->set_batch_size(8);
+    spec.mutable_method()->set_reference(v1::REFERENCE_DENSE_STREAM);
+    const pruner::BesaOptions options = BesaOptionsOf(spec);
+    EXPECT_EQ(options.recovery, (pruner::RecoveryOptions{.epochs = 4, .learning_rate = 0.002, .batch_size = 8}));
+    EXPECT_EQ(options.reference, pruner::Reference::kDenseStream);
+    spec.mutable_method()->set_reference(v1::REFERENCE_PRUNED_STREAM);
+    EXPECT_EQ(BesaOptionsOf(spec).reference, pruner::Reference::kPrunedStream);
+  }
+}
+
 TEST(JobOptionsTest, AnEmptySpecIsTheDefault) {
   const pruner::BesaOptions options = BesaOptionsOf({});
+  EXPECT_FALSE(options.recovery.given());
   EXPECT_EQ(options.method, pruner::Method::kBesa);
   EXPECT_FALSE(options.pattern.given());
   EXPECT_EQ(options.preset, pruner::Preset::kDefault);

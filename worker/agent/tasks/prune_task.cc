@@ -103,6 +103,7 @@ void Describe(const pruner::BlockPruning& pruning, int64_t block, const std::str
   result.set_weights(weights);
   *result.mutable_loss() = {pruning.loss.begin(), pruning.loss.end()};
   *result.mutable_step_sparsity() = {pruning.sparsity.begin(), pruning.sparsity.end()};
+  *result.mutable_recovery_loss() = {pruning.recovery_loss.begin(), pruning.recovery_loss.end()};
   result.set_skipped_steps(pruning.skipped_steps);
   result.set_final_loss(pruning.final_loss);
   result.set_input_sha256(pruning.input_sha256);
@@ -157,7 +158,8 @@ absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const 
   timer.Stop(result);
   const v1::BlockResult& block = result.block();
   spdlog::info("block {}: {} of {} weights are zero, loss {:.6g}, {} steps ({} skipped)", block.block(), block.zeros(),
-               block.weights(), block.final_loss(), block.loss_size(), block.skipped_steps());
+               block.weights(), block.final_loss(), block.loss_size() + block.recovery_loss_size(),
+               block.skipped_steps());
   return result;
 }
 

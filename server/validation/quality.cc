@@ -1,0 +1,74 @@
+#include "server/validation/quality.h"
+
+#include <cmath>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "storage/base/error_info.h"
+#include "storage/base/status_macros.h"
+
+namespace besa::server {
+namespace {
+
+constexpr int kRecoveryEpochs = 4;
+constexpr double kRecoveryLearningRate = 1e-3;
+constexpr int kRecoveryBatchSize = 4;
+// Above this Adam no longer recovers anything: every step would turn most weights' signs.
+constexpr double kHighestLearningRate = 1.0;
+
+constexpr int kBalancedEpochs = 4;
+constexpr int kBestEpochs = 12;
+
+void FillIn(v1::Schedule schedule, int recovery_epochs, v1::MethodSpec& method) {
+  if (method.schedule() == v1::SCHEDULE_UNSPECIFIED) method.set_schedule(schedule);
+  if (recovery_epochs > 0 && method.recovery().epochs() == 0) method.mutable_recovery()->set_epochs(recovery_epochs);
+}
+
+absl::Status CheckCount(absl::string_view field, int value) {
+  if (value >= 0) return absl::OkStatus();
+  return FieldError(field, absl::StrCat(value), "a number above 0, or 0 for the default");
+}
+
+}  // namespace
+
+absl::Status ResolveQuality(v1::MethodSpec& method) {
+  const bool more = method.quality() == v1::QUALITY_BALANCED || method.quality() == v1::QUALITY_BEST;
+  if (more && method.preset() == v1::PRESET_PAPER) {
+    return FieldError("method.quality", v1::Quality_Name(method.quality()),
+                      "QUALITY_FAST: PRESET_PAPER is what was published, PRESET_DEFAULT can do more");
+  }
+  switch (method.quality()) {
+    case v1::QUALITY_UNSPECIFIED:
+      return absl::OkStatus();
+    case v1::QUALITY_FAST:
+      FillIn(v1::SCHEDULE_INDEPENDENT, 0, method);
+      return absl::OkStatus();
+    case v1::QUALITY_BALANCED:
+      FillIn(v1::SCHEDULE_SEQUENTIAL, kBalancedEpochs, method);
+      return absl::OkStatus();
+    case v1::QUALITY_BEST:
+      FillIn(v1::SCHEDULE_SEQUENTIAL, kBestEpochs, method);
+      return absl::OkStatus();
+    default:
+      return FieldError("method.quality", absl::StrCat(static_cast<int>(method.quality())),
+                        "QUALITY_FAST, QUALITY_BALANCED or QUALITY_BEST");
+  }
+}
+
+absl::Status ResolveRecovery(v1::MethodSpec& method) {
+  if (!method.has_recovery()) return absl::OkStatus();
+  v1::RecoverySpec& recovery = *method.mutable_recovery();
+  RETURN_IF_ERROR(CheckCount("method.recovery.epochs", recovery.epochs()));
+  RETURN_IF_ERROR(CheckCount("method.recovery.batch_size", recovery.batch_size()));
+  if (!(recovery.learning_rate() >= 0.0 && recovery.learning_rate() <= kHighestLearningRate)) {
+    return FieldError("method.recovery.learning_rate", absl::StrCat(recovery.learning_rate()),
+                      absl::StrCat("a number above 0 and at most ", kHighestLearningRate, ", or 0 for the default"));
+  }
+  if (recovery.epochs() == 0) recovery.set_epochs(kRecoveryEpochs);
+  if (recovery.batch_size() == 0) recovery.set_batch_size(kRecoveryBatchSize);
+  if (recovery.learning_rate() == 0.0) recovery.set_learning_rate(kRecoveryLearningRate);
+  return absl::OkStatus();
+}
+
+}  // namespace besa::server
