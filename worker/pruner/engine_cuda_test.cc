@@ -87,8 +87,7 @@ TEST_P(EngineOnCuda, StaysWithinItsMemoryPlan) {
     ASSERT_TRUE(Prune(*engine, 2, options).ok());
     const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(0);
     const int64_t peak = stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
-    const int64_t planned =
-        engine->BlockMemory(checkpoint_.config(), text_.windows, text_.length, options, GetParam());
+    const int64_t planned = engine->BlockMemory(checkpoint_.config(), text_.windows, text_.length, options, GetParam());
     std::printf("planned %.1f MiB, took %.1f MiB\n", static_cast<double>(planned) / 1048576.0,
                 static_cast<double>(peak) / 1048576.0);
     EXPECT_LE(peak, planned);

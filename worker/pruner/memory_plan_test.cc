@@ -273,7 +273,8 @@ TEST(MemoryPlan, PlansEveryMethodOnCuda) {
     const int64_t total = PlanPruning(config, 128, 512, options, compute).Total();
     EXPECT_GT(total, 2 * 128 * 512 * 512 * 2);
     const BesaOptions recovery = ResolveOptions({.method = method, .recovery = {.epochs = 1}}, config, 128);
-    EXPECT_GT(PlanPruning(config, 128, 512, recovery, compute).Total(), total + 12 * BlockShape::Of(config, 0).TotalWeights());
+    EXPECT_GT(PlanPruning(config, 128, 512, recovery, compute).Total(),
+              total + 12 * BlockShape::Of(config, 0).TotalWeights());
   }
 }
 

@@ -70,7 +70,8 @@ TEST(ResolveOptions, WhatIsGivenStays) {
 TEST(ResolveOptions, RecoveryIsForEveryMethodAndOnlyIfAskedFor) {
   for (const Method method : {Method::kBesa, Method::kMagnitude, Method::kWanda, Method::kSparseGpt}) {
     EXPECT_EQ(ResolveOptions({.method = method}, Small(), 512).recovery, RecoveryOptions());
-    const RecoveryOptions recovery = ResolveOptions({.method = method, .recovery = {.epochs = 3}}, Small(), 512).recovery;
+    const RecoveryOptions recovery =
+        ResolveOptions({.method = method, .recovery = {.epochs = 3}}, Small(), 512).recovery;
     EXPECT_EQ(recovery, (RecoveryOptions{.epochs = 3, .learning_rate = 1e-3, .batch_size = 4}));
   }
 }
