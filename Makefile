@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS  ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure programs build test demo stack dashboards bench verify tidy format clean
+.PHONY: help setup configure programs build test demo stack dashboards bench verify sanitize tidy format clean
 
 help:   ## show this list
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -40,6 +40,9 @@ bench: build  ## run the benchmarks of docs/benchmarks.md that need no GPU
 verify: build  ## formats and lints: C++, proto, shell, Python
 	@tests/verify.sh $(BUILD)
 
+sanitize: setup  ## the unit tests under AddressSanitizer, UBSan and ThreadSanitizer (two builds of their own)
+	@tests/sanitize.sh
+
 tidy: build     ## clang-tidy over every C++ file (about half an hour on two cores)
 	@tests/tidy.sh $(BUILD)
 
@@ -48,4 +51,4 @@ format: setup  ## format all C++ and Python files in place
 	@.deps/venv/bin/ruff check --quiet --fix --config tests/ruff.toml tests deploy && .deps/venv/bin/ruff format --quiet --config tests/ruff.toml tests deploy
 
 clean:  ## remove what was built
-	@rm -rf $(BUILD) .demo
+	@rm -rf $(BUILD) build-asan build-tsan .demo

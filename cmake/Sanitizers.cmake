@@ -1,4 +1,4 @@
-# -DBESA_SANITIZE=address,undefined (or thread) builds everything with those sanitizers.
+# -DBESA_SANITIZE=address,undefined (or thread) builds everything with those sanitizers. `make sanitize` runs them.
 set(BESA_SANITIZE "" CACHE STRING "Comma-separated list for -fsanitize=, empty for none")
 if(BESA_SANITIZE)
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${BESA_SANITIZE}>

@@ -3,6 +3,9 @@
 include(CTest)
 include(GoogleTest)
 
+# All programs of besa_test, for builds that want nothing else.
+add_custom_target(unit_tests)
+
 set(BESA_TEST_DATA ${CMAKE_SOURCE_DIR}/tests/data)
 
 function(besa_library name)
@@ -20,6 +23,7 @@ function(besa_test name)
   target_compile_definitions(${name} PRIVATE BESA_TEST_DATA="${BESA_TEST_DATA}")
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} besa::warnings GTest::gtest GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
+  add_dependencies(unit_tests ${name})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
