@@ -140,8 +140,9 @@ INSTANTIATE_TEST_SUITE_P(All, AdamOnCuda,
                          testing::Combine(testing::Values(ElementType::kFloat32, ElementType::kBFloat16),
                                           testing::Values(Size{512, 1408}, Size{37, 191}, Size{1, 2})),
                          [](const auto& tested) {
-                           const auto& [type, size] = tested.param;
-                           return NameOf(type) + "_" + std::to_string(size.rows) + "x" + std::to_string(size.cols);
+                           const Size size = std::get<1>(tested.param);
+                           return NameOf(std::get<0>(tested.param)) + "_" + std::to_string(size.rows) + "x" +
+                                  std::to_string(size.cols);
                          });
 
 }  // namespace
