@@ -55,18 +55,15 @@ TEST(JobTextTest, ACompletionHookSaysHowItsDeliveryStands) {
   EXPECT_THAT(DescribeJob(job), ContainsRegex("hook: +https://hooks.example.com/besa\n"));
   hook.set_state(v1::COMPLETION_HOOK_STATE_PENDING);
   hook.mutable_next_attempt_time()->set_seconds(1'750'000'000);
-  EXPECT_THAT(DescribeJob(job), HasSubstr("/besa, PENDING (0 attempts)
-"));
+  EXPECT_THAT(DescribeJob(job), HasSubstr("/besa, PENDING (0 attempts)\n"));
   hook.set_attempts(1);
   hook.set_last_error("the endpoint answered 500");
   EXPECT_THAT(DescribeJob(job),
-              HasSubstr("/besa, PENDING (1 attempt): the endpoint answered 500; next 2025-06-15 15:06:40Z
-"));
+              HasSubstr("/besa, PENDING (1 attempt): the endpoint answered 500; next 2025-06-15 15:06:40Z\n"));
   hook.set_state(v1::COMPLETION_HOOK_STATE_FAILED);
   hook.clear_next_attempt_time();
   hook.set_attempts(34);
-  EXPECT_THAT(DescribeJob(job), HasSubstr("/besa, FAILED (34 attempts): the endpoint answered 500
-"));
+  EXPECT_THAT(DescribeJob(job), HasSubstr("/besa, FAILED (34 attempts): the endpoint answered 500\n"));
 }
 
 TEST(JobTextTest, WithoutAnEvaluationItSaysSo) {
