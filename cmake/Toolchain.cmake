@@ -9,8 +9,9 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo" FORCE)
 endif()
-# Assertions stay on in every build: a broken invariant must stop a run, not corrupt a checkpoint.
-string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE} -O2 -g1")
+# Assertions stay on in every build: a broken invariant must stop a run, not corrupt a checkpoint. Written out, because
+# CMake's own flags are there from the second run on, and everything would be compiled again.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 
 find_program(BESA_CCACHE ccache)
 if(BESA_CCACHE)
