@@ -28,6 +28,8 @@ constexpr int64_t kLogitBytes = 64 * kMiB;
 constexpr int64_t kSmallTensors = kMiB;
 // The workspaces of cuBLAS, one more for the stream that a step is recorded on, and the caching allocator's rounding.
 constexpr int64_t kCudaOverhead = 320 * kMiB;
+// What LibTorch converts for a product at a time on processors without instructions for bfloat16: 1 MiB was seen.
+constexpr int64_t kConvertedOperands = 2 * kMiB;
 // Multiprocessors of the largest card: deterministic FlashAttention keeps one partial sum for each of them.
 constexpr int64_t kMultiprocessors = 144;
 
@@ -314,6 +316,9 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   MemoryPlan plan = Largest(moments);
   AddMask(sizes, plan);
   AddOverhead(compute, plan);
+  if (!compute.cuda && compute.compute == ComputeType::kBFloat16) {
+    plan.parts.push_back({"converted operands", kConvertedOperands});
+  }
   return plan;
 }
 

@@ -165,7 +165,11 @@ TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
                                 .compute = test.compute};
 
   const auto engine = Engine::Create({.device = "cpu", .threads = 1}).value();
-  const int64_t pruning = PeakOf([&] { EXPECT_EQ(engine->Prune(request, nullptr).status(), absl::OkStatus()); });
+  // What recovery keeps is there while the next block is solved.
+  const int blocks = options.recovery.given() && options.method != Method::kBesa ? 2 : 1;
+  const int64_t pruning = PeakOf([&] {
+    for (int i = 0; i < blocks; ++i) EXPECT_EQ(engine->Prune(request, nullptr).status(), absl::OkStatus());
+  });
   expect("pruning", PlanPruning(test.config, test.samples, test.length, options, compute), pruning);
 
   // A fresh engine: without activations of the pruning.
@@ -228,7 +232,7 @@ INSTANTIATE_TEST_SUITE_P(
              32,
              {.method = Method::kWanda, .recovery = {.epochs = 1, .batch_size = 4}}},
         Case{"sparsegpt with recovery",
-             Config(1024, 2816, 16, 4, 1000),
+             Config(512, 1408, 8, 4, 1000),
              8,
              32,
              {.method = Method::kSparseGpt, .recovery = {.epochs = 1, .batch_size = 4}}},
