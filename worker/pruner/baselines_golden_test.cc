@@ -161,13 +161,14 @@ TEST_P(BaselinesGolden, SparseGptRemovesDeadColumns) {
 
 TEST_P(BaselinesGolden, SparseGptSaysThatItTookMoreDamping) {
   if (GetParam().type == at::kCUDA) GTEST_SKIP() << "rounds otherwise; hessian_test has a matrix that is indefinite";
-  // Inputs whose columns are all the same, and a damping that is lost when it is added: a matrix of rank one, which
-  // rounding makes indefinite.
+  // Inputs whose columns are all the same, and a damping that is lost when it is added: a matrix of rank one. Every
+  // element is 64, so that its factorisation meets a zero without rounding, on every processor.
   const double damping = 1e-16;
   const MethodResult result =
       Prune({.method = Method::kSparseGpt, .sparsity = 0.5, .sparsegpt_damping = damping}, [](BlockState& state) {
         at::Tensor& x = state.inputs[kMlpOut];
-        x.copy_(x.narrow(1, 0, 1).expand_as(x).clone());
+        x.zero_();
+        x.narrow(1, 0, x.size(1) / 2).fill_(1);
       }).value();
   EXPECT_THAT(result.warnings, testing::Contains(HasSubstr("mlp.down_proj: the Hessian of its inputs took a damping")));
   EXPECT_TRUE(result.linears[kDown].weight.isfinite().all().item<bool>());
