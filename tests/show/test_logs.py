@@ -2,7 +2,7 @@
 
 import json
 
-from cluster import Cluster
+from cluster import Cluster, wait_until
 
 BLOCKS = [f"prune-{block:05d}" for block in range(6)]
 
@@ -50,8 +50,15 @@ def test_the_attempt_that_went_wrong_comes_first(cluster):
     cluster.start_worker("w1")
     job = cluster.submit("out", samples=64, sequence_length=128)
 
-    lost, _ = cluster.freeze_at(job, *BLOCKS)
-    assert f"== {lost}, attempt 1, workers/w1: runs\n" in cluster.besa("jobs", "logs", job).out
+    def stopped():
+        """A block whose worker is stopped and has told its first lines."""
+        block, worker = cluster.freeze_at(job, *BLOCKS)
+        if f"== {block}, attempt 1, workers/w1: runs\n" in cluster.besa("jobs", "logs", job).out:
+            return block
+        cluster.wake(worker)
+        return None
+
+    lost = wait_until(stopped, 60, "lines of a block that runs")
     cluster.kill_worker("w1")
     cluster.start_worker("w2")
     cluster.succeed(job)
