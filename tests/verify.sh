@@ -47,6 +47,7 @@ check 'buf lint' lint_protos
 check 'shellcheck' shellcheck "${shell[@]}"
 check 'ruff check' "$bin"/ruff check --no-cache --quiet --config tests/ruff.toml tests deploy
 check 'ruff format' "$bin"/ruff format --no-cache --quiet --config tests/ruff.toml --check tests deploy
+check 'links of the docs lead somewhere' "$bin"/python tests/doc_links.py
 check 'LibTorch and protobuf in separate files' torch_and_protobuf_apart
 check 'server and worker know nothing of each other' server_and_worker_apart
 exit $failed
