@@ -2,6 +2,7 @@
 
 #include <grpcpp/create_channel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 
@@ -46,9 +47,17 @@ void TestService::Start() {
       SchedulerOptions{.workspace_uri = workspace().ToString(), .progress_interval = absl::ZeroDuration()});
   publisher_ = std::make_unique<Publisher>(*coordinator_, *store_, clock,
                                            Publisher::Options{.id = RandomJobId(), .besa_version = "0.1.0"});
-  server_ =
-      Must(RpcServer::Start({.listen = "127.0.0.1:0", .workspace = workspace(), .quick_threads = 2, .slow_threads = 1},
-                            *coordinator_, *notifier_, *store_, clock));
+  const auto on_call = [this](const CallRecord& call) {
+    const std::lock_guard lock(calls_mutex_);
+    calls_.push_back(call);
+    call_ended_.notify_all();
+  };
+  server_ = Must(RpcServer::Start({.listen = "127.0.0.1:0",
+                                   .workspace = workspace(),
+                                   .quick_threads = 2,
+                                   .slow_threads = 1,
+                                   .on_call = on_call},
+                                  *coordinator_, *notifier_, *store_, clock));
   channel_ = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
   prune_ = v1::PruneService::NewStub(channel_);
   worker_ = v1::WorkerService::NewStub(channel_);
@@ -152,6 +161,15 @@ int TestService::WorkOff(const std::string& name) {
     ++tasks;
   }
   return tasks;
+}
+
+bool TestService::WaitForEnd(std::string_view method, grpc::StatusCode code) {
+  std::unique_lock lock(calls_mutex_);
+  return call_ended_.wait_for(lock, std::chrono::seconds(10), [&] {
+    return std::any_of(calls_.begin(), calls_.end(), [&](const CallRecord& call) {
+      return call.code == code && call.method.ends_with("/" + std::string(method));
+    });
+  });
 }
 
 Call::Call() { set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10)); }

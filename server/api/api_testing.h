@@ -1,9 +1,13 @@
 // A whole coordinator for one test: SQLite file, folders, gRPC on a real port, and channels to it.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "besa/v1/fleet_service.grpc.pb.h"
 #include "besa/v1/prune_service.grpc.pb.h"
@@ -57,8 +61,16 @@ class TestService {
   // Leases, plays (see scripted_task.h) and commits until nothing is left; returns how many tasks that were.
   int WorkOff(const std::string& name);
 
+  // Waits until the server is done with a call of that method ("LeaseTask") that ended so: a client knows of its own
+  // cancellation before the server does. False after ten seconds.
+  bool WaitForEnd(std::string_view method, grpc::StatusCode code);
+
  private:
   void Start();
+
+  std::mutex calls_mutex_;
+  std::condition_variable call_ended_;
+  std::vector<CallRecord> calls_;
 
   TempFolder folder_;
   std::unique_ptr<storage::ObjectStore> store_;

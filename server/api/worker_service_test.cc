@@ -114,10 +114,12 @@ TEST_F(WorkerServiceTest, WaitingHoldsNoThread) {
 TEST_F(WorkerServiceTest, AWorkerThatHangsUpGetsNoTask) {
   service_.Register("gone");
   const auto waiting = BeginLease(service_.LeaseRequest("gone", 9'000));
+  // One connection carries both, so the answer to this one shows that the other has arrived.
+  service_.Register("here");
   waiting->context.TryCancel();
   EXPECT_EQ(waiting->done.get_future().get().error_code(), grpc::StatusCode::CANCELLED);
+  ASSERT_TRUE(service_.WaitForEnd("LeaseTask", grpc::StatusCode::CANCELLED));
   service_.CreateJob(service_.Request("out"));
-  service_.Register("here");
   EXPECT_TRUE(service_.Lease("here").has_value());
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from cluster import committed_once, deterministic_files, wait_until
 
-JOB = {"samples": 256, "sequence_length": 128}
+JOB = {"samples": 128, "sequence_length": 128}
 BLOCKS = [f"prune-{block:05d}" for block in range(6)]
 MOMENTS = 10
 
