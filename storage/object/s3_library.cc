@@ -59,6 +59,13 @@ class Retries final : public arrow::fs::S3RetryStrategy {
   absl::Duration patience_;
 };
 
+// Not a definite answer: the service of a container or an instance may be there at the next try.
+absl::Status NoKeys(const S3Settings& settings) {
+  return absl::UnavailableError(absl::StrCat(
+      "no access key for ", settings.endpoint.empty() ? "Amazon S3" : settings.endpoint,
+      ": there is none in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and none from ", settings.keys_from));
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<arrow::fs::FileSystem>> NewS3Client(const S3Settings& settings, const S3Retries& retries,
@@ -69,6 +76,9 @@ absl::StatusOr<std::shared_ptr<arrow::fs::FileSystem>> NewS3Client(const S3Setti
     options.ConfigureAccessKey(settings.keys->access_key, settings.keys->secret_key, settings.keys->session_token);
   } else {
     options.ConfigureDefaultCredentials();
+    // The SDK would sign nothing, for minutes even where an instance's service is only late, and the server would say
+    // that the key lacks a right.
+    if (options.GetAccessKey().empty()) return NoKeys(settings);
   }
   options.region = settings.region;
   absl::string_view host = settings.endpoint;

@@ -17,7 +17,7 @@ namespace besa::storage {
 
 // A client of its own. Waits until no call of another client is under way (Arrow locks them out). `allow_delayed_open`:
 // small objects go in one request when they are closed, and errors show then; otherwise opening a stream begins its
-// upload.
+// upload. UNAVAILABLE if settings name no keys and the SDK finds none: requests are never sent unsigned.
 absl::StatusOr<std::shared_ptr<arrow::fs::FileSystem>> NewS3Client(const S3Settings& settings, const S3Retries& retries,
                                                                    absl::Duration patience, bool allow_delayed_open);
 
