@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
@@ -24,6 +25,7 @@
 #include "worker/agent/device_usage.h"
 #include "worker/agent/failure_reason.h"
 #include "worker/agent/fresh_id.h"
+#include "worker/agent/metered_engine.h"
 #include "worker/agent/metered_task_runner.h"
 #include "worker/agent/stop_signals.h"
 #include "worker/agent/tasks/engine_task_runner.h"
@@ -60,10 +62,10 @@ absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) 
   ASSIGN_OR_RETURN(auto opened_store,
                    storage::OpenStore({.allowed_prefixes = flags.allow, .config_file = flags.store_config}));
   const auto store = MeterStore(std::move(opened_store), MakeStoreMetrics(*registry, Clock::Real()));
-  ASSIGN_OR_RETURN(const auto engine,
-                   pruner::Engine::Create({.device = flags.device,
-                                           .threads = flags.threads,
-                                           .memory_limit = static_cast<int64_t>(flags.memory_limit)}));
+  ASSIGN_OR_RETURN(auto engine, pruner::Engine::Create({.device = flags.device,
+                                                        .threads = flags.threads,
+                                                        .memory_limit = static_cast<int64_t>(flags.memory_limit)}));
+  if (!flags.metrics_listen.empty()) engine = MeterEngine(std::move(engine), *registry);
   const RandomBits random = SystemRandom();
   std::unique_ptr<storage::CachingStore> cache;
   std::optional<Prefetcher> prefetcher;

@@ -270,13 +270,26 @@ def worker():
                 lines("Tokens a second", [(f"rate(besa_worker_tokens_total{one}[{RATE}])", "{{instance}} {{kind}}")]),
                 lines("Steps a second", [(f"rate(besa_worker_steps_total{steps}[{RATE}])", "{{instance}} {{stage}}")]),
                 lines(
+                    "Share of the GEMM floor",
+                    [(f"besa_worker_gemm_floor_ratio{one}", "{{instance}}")],
+                    "percentunit",
+                    "Of the last block pruned with BESA: the time its FLOPs take in a large matrix product, over the "
+                    "time they took",
+                ),
+                lines(
                     "Seconds a second by stage",
                     [(f"sum by (stage) (rate(besa_worker_stage_seconds_total{one}[{RATE}]))", "{{stage}}")],
                     stacked=True,
+                    width=12,
                 ),
-                lines("Loss of the last step", [(f"besa_worker_loss{one}", "{{instance}}")]),
-                lines("Tasks ended", [(f"besa_worker_tasks_total{one}", "{{kind}} {{code}}")]),
-                lines("Time of a task", quantiles("besa_worker_task_seconds", "kind", one, ((0.5, "median"),)), "s"),
+                lines("Loss of the last step", [(f"besa_worker_loss{one}", "{{instance}}")], width=12),
+                lines("Tasks ended", [(f"besa_worker_tasks_total{one}", "{{kind}} {{code}}")], width=12),
+                lines(
+                    "Time of a task",
+                    quantiles("besa_worker_task_seconds", "kind", one, ((0.5, "median"),)),
+                    "s",
+                    width=12,
+                ),
             ],
             "Device": [
                 lines("Device memory", [(f"besa_worker_device_memory_bytes{one}", "{{instance}} {{kind}}")], "bytes"),

@@ -103,6 +103,23 @@ def test_names_help_and_labels_are_as_prometheus_wants_them(run):
         assert all(name.startswith(("besa_", "process_")) for name in names), names
 
 
+def test_every_process_has_few_series(run):
+    """The worst case is in the unit tests named SeriesBudget."""
+    targets = run.prometheus.api("targets")["activeTargets"]
+    for target in targets:
+        if target["health"] == "up" and target["labels"]["job"].startswith("besa-"):
+            series = [line for line in scrape(target["labels"]["instance"]).splitlines() if not line.startswith("#")]
+            assert 20 < len(series) < 2000, (target["labels"], len(series))
+
+
+def test_the_share_of_the_gemm_floor_is_a_share(run):
+    """A block of a small model takes more time than its arithmetic alone."""
+    found = run.prometheus.range("besa_worker_gemm_floor_ratio", run.begin)
+    values = {float(value) for series in found for _, value in series["values"]}
+    assert values
+    assert all(0 < value < 1 for value in values), values
+
+
 def test_every_alert_is_explained():
     operations = (ROOT / "docs" / "operations.md").read_text()
     alerts = re.findall(r"- alert: (\w+)", (DEPLOY / "rules" / "alerts.yml").read_text())

@@ -7,16 +7,19 @@
 namespace besa::pruner {
 
 absl::StatusOr<double> MeasureMatrixProducts(const ComputeDevice& device, const Clock& clock) {
-  // Large enough to fill the device; on a CPU one that takes a fraction of a second.
-  const int64_t size = device.device().is_cuda() ? 8192 : 1024;
+  const bool cuda = device.device().is_cuda();
+  // Large enough to fill the device.
+  const int64_t size = cuda ? 8192 : 1024;
+  // Long enough for a GPU to get as slow as it does when it is warm; a CPU worker has better to do.
+  const absl::Duration enough = cuda ? absl::Seconds(1) : absl::Milliseconds(250);
+  const int at_once = cuda ? 20 : 1;
   const at::TensorOptions options = device.OptionsFor(std::nullopt);
   // Random numbers: zeros take less power and so run faster.
   const at::Tensor a = at::randn({size, size}, options);
   const at::Tensor b = at::randn({size, size}, options);
   at::Tensor product = at::empty({size, size}, options);
-  constexpr int kAtOnce = 20;
   const auto run = [&] {
-    for (int i = 0; i < kAtOnce; ++i) at::mm_out(product, a, b);
+    for (int i = 0; i < at_once; ++i) at::mm_out(product, a, b);
     device.Synchronize();
   };
   run();
@@ -25,9 +28,9 @@ absl::StatusOr<double> MeasureMatrixProducts(const ComputeDevice& device, const 
   absl::Duration passed;
   do {
     run();
-    products += kAtOnce;
+    products += at_once;
     passed = clock.Steady() - begin;
-  } while (passed < absl::Seconds(1));
+  } while (passed < enough);
   const double flops = 2.0 * static_cast<double>(size) * static_cast<double>(size) * static_cast<double>(size);
   return flops * static_cast<double>(products) / absl::ToDoubleSeconds(passed);
 }

@@ -1,0 +1,123 @@
+#include "worker/agent/metered_engine.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "prometheus/gauge.h"
+#include "spdlog/spdlog.h"
+#include "storage/base/status_macros.h"
+#include "worker/pruner/block_cost.h"
+
+namespace besa::worker {
+namespace {
+
+using pruner::Engine;
+using pruner::Observer;
+
+class MeteredEngine final : public Engine {
+ public:
+  MeteredEngine(std::unique_ptr<Engine> engine, prometheus::Registry& registry)
+      : engine_(std::move(engine)),
+        ratio_(prometheus::BuildGauge()
+                   .Name("besa_worker_gemm_floor_ratio")
+                   .Help("Of the last block pruned with BESA: time of its FLOPs at the rate of a large matrix product, "
+                         "over the time they took.")
+                   .Register(registry)) {}
+
+  absl::StatusOr<pruner::BlockPruning> Prune(const pruner::PruneRequest& request, const Observer& observer) override {
+    // Other methods hardly multiply: a share of the floor would say nothing of them.
+    const bool measured = request.options.method == pruner::Method::kBesa;
+    if (measured && !rate_) rate_ = MeasureRate();
+    auto pruning = engine_->Prune(request, observer);
+    if (measured && pruning.ok()) Tell(request, *pruning);
+    return pruning;
+  }
+
+  const pruner::DeviceInfo& device() const override { return engine_->device(); }
+  std::string NumericsClass(std::optional<pruner::ComputeType> compute) const override {
+    return engine_->NumericsClass(compute);
+  }
+  int64_t BlockMemory(const storage::ModelConfig& config, int64_t samples, int64_t length,
+                      const pruner::BesaOptions& options, std::optional<pruner::ComputeType> compute) const override {
+    return engine_->BlockMemory(config, samples, length, options, compute);
+  }
+  int64_t EvaluationMemory(const storage::ModelConfig& config, int64_t length,
+                           std::optional<pruner::ComputeType> compute) const override {
+    return engine_->EvaluationMemory(config, length, compute);
+  }
+  int64_t ComparisonMemory(const storage::ModelConfig& config, int64_t length,
+                           std::optional<pruner::ComputeType> compute) const override {
+    return engine_->ComparisonMemory(config, length, compute);
+  }
+  int64_t PeakMemory() const override { return engine_->PeakMemory(); }
+  absl::StatusOr<double> MatrixProductRate() override { return engine_->MatrixProductRate(); }
+  absl::StatusOr<std::vector<pruner::StageSeconds>> Sweep(const pruner::SweepRequest& request,
+                                                          const Observer& observer) override {
+    return engine_->Sweep(request, observer);
+  }
+  std::pair<std::string, int64_t> Cursor() const override { return engine_->Cursor(); }
+  absl::StatusOr<pruner::PerplexityResult> Perplexity(const storage::ModelConfig& config,
+                                                      const storage::TensorSource& source,
+                                                      const pruner::TokenWindows& text,
+                                                      std::optional<pruner::ComputeType> compute,
+                                                      const Observer& observer) override {
+    return engine_->Perplexity(config, source, text, compute, observer);
+  }
+  absl::StatusOr<pruner::ComparisonResult> Compare(
+      const storage::ModelConfig& config, const storage::TensorSource& dense, const storage::TensorSource& pruned,
+      const pruner::TokenWindows& text, std::optional<pruner::ComputeType> compute, const Observer& observer) override {
+    return engine_->Compare(config, dense, pruned, text, compute, observer);
+  }
+  absl::StatusOr<std::vector<float>> Logits(const storage::ModelConfig& config, const storage::TensorSource& source,
+                                            const pruner::TokenWindows& text) override {
+    return engine_->Logits(config, source, text);
+  }
+
+ private:
+  // FLOP/s; 0 if it cannot be measured, which is not tried again.
+  double MeasureRate() {
+    const absl::StatusOr<double> rate = engine_->MatrixProductRate();
+    if (rate.ok()) {
+      spdlog::info("a large matrix product runs at {:.3g} TFLOP/s here", *rate * 1e-12);
+      return *rate;
+    }
+    spdlog::warn("the rate of a matrix product cannot be measured, so the share of the floor stays unknown: {}",
+                 std::string(rate.status().message()));
+    return 0.0;
+  }
+
+  void Tell(const pruner::PruneRequest& request, const pruner::BlockPruning& pruning) {
+    const pruner::TokenWindows& calibration = *request.calibration;
+    const pruner::BesaOptions options = pruner::ResolveOptions(request.options, *request.config, calibration.windows);
+    const double seconds = DeviceSeconds(pruning.stages, options.schedule);
+    if (*rate_ <= 0.0 || seconds <= 0.0) return;
+    const double flops = pruner::BlockFlops(*request.config, calibration.windows, calibration.length, options);
+    ratio_.Add({}).Set(flops / *rate_ / seconds);
+  }
+
+  const std::unique_ptr<Engine> engine_;
+  prometheus::Family<prometheus::Gauge>& ratio_;
+  std::optional<double> rate_;
+};
+
+}  // namespace
+
+double DeviceSeconds(const std::vector<pruner::StageSeconds>& stages, pruner::Schedule schedule) {
+  constexpr std::array kOfStore = {"fetch", "load", "write"};
+  double seconds = 0.0;
+  for (const pruner::StageSeconds& stage : stages) {
+    if (std::ranges::find(kOfStore, stage.stage) != kOfStore.end()) continue;
+    if (schedule == pruner::Schedule::kIndependent && stage.stage == "walk") continue;
+    seconds += stage.seconds;
+  }
+  return seconds;
+}
+
+std::unique_ptr<pruner::Engine> MeterEngine(std::unique_ptr<pruner::Engine> engine, prometheus::Registry& registry) {
+  return std::make_unique<MeteredEngine>(std::move(engine), registry);
+}
+
+}  // namespace besa::worker
