@@ -99,3 +99,24 @@ def test_the_command_writes_it_too_also_before_anything_has_run(published, brows
     refused = cluster.besa("report", job, "--output", "/nowhere/at/all.html")
     assert refused.code != 0
     assert "/nowhere/at/all.html" in refused.err
+
+
+def test_it_shows_how_far_a_job_is_that_runs(browser, tmp_path):
+    blocks = [f"prune-{block:05d}" for block in range(6)]
+    with Cluster(tmp_path / "service") as cluster:
+        cluster.start(workers=1)
+        job = cluster.submit("out", samples=64, sequence_length=128)
+        # The worker prunes one block after the other, and stands still in the middle.
+        cluster.freeze_at(job, *blocks[2:])
+        done = cluster.besa("report", job, "--output", str(tmp_path / "running.html"))
+        assert done.code == 0, done.err
+        committed = [name for name in blocks if cluster.tasks(job)[name]["state"] == "TASK_STATE_COMMITTED"]
+    page, _, complaints = look(browser, tmp_path / "running.html", "desktop", "light")
+    assert complaints == []
+    assert page.locator("#state").inner_text() == "pruning"
+    shown = page.locator("#rows-block option").all_inner_texts()
+    assert shown == ["all", *(str(block) for block in range(len(committed)))]
+    assert 2 <= len(committed) < len(blocks)
+    for chart in ["sparsity", "rows", "loss", "stages", "timeline"]:
+        assert page.locator(f"#{chart} svg path").count() > 3, chart
+    assert not page.locator("#perplexity-section").is_visible()
