@@ -81,28 +81,30 @@ def test_buckets_with_a_profile_of_their_own(cluster, tmp_path):
     cluster.succeed(cluster.submit("s3://results/own-profile", **ON_S3))
 
 
-def test_what_is_nearer_counts(cluster, metadata, tmp_path):
-    """Environment before profile, profile before container, container before instance: all but one would be refused."""
-    metadata.secret_key = "wrong"
-    cluster.environment |= metadata.of_instance | metadata.of_container | profile(tmp_path, "wrong") | IN_VARIABLES
-    cluster.start_coordinator()
-    cluster.kill_coordinator()
-    cluster.environment |= dict.fromkeys(IN_VARIABLES, "") | profile(tmp_path)
-    cluster.start_coordinator()
-    cluster.kill_coordinator()
-    assert metadata.handed_out == []
-
-    metadata.secret_key = SECRET_KEY
-    cluster.environment |= {"AWS_PROFILE": "", "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "nothing")}
-    cluster.start_coordinator()
-    assert set(metadata.handed_out) == {CONTAINER}
-
-
 def refusal(cluster) -> str:
     """Why the coordinator does not start."""
     with pytest.raises(AssertionError) as failure:
         cluster.start_coordinator()
     return str(failure.value)
+
+
+def test_what_is_nearer_counts(cluster, metadata, tmp_path):
+    """Environment before profile before container before instance: what is further away has keys that are refused."""
+    with MetadataService(secret_key="wrong") as wrong:
+        cluster.environment |= wrong.of_instance | wrong.of_container | profile(tmp_path, "wrong")
+        without = dict(cluster.environment)
+        cluster.environment = without | IN_VARIABLES
+        cluster.start_coordinator()
+        cluster.kill_coordinator()
+        cluster.environment = without | profile(tmp_path)
+        cluster.start_coordinator()
+        cluster.kill_coordinator()
+        nowhere = {"AWS_PROFILE": "", "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "nowhere")}
+        cluster.environment = without | nowhere | metadata.of_container
+        cluster.start_coordinator()
+        cluster.kill_coordinator()
+        cluster.environment = without | nowhere
+        assert "does not accept the access key" in refusal(cluster)
 
 
 @pytest.mark.parametrize("place", ["profile", "container", "instance"])
