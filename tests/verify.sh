@@ -38,8 +38,9 @@ includes_nothing_of() {
 
 server_and_worker_apart() {
   includes_nothing_of server 'worker|client' && includes_nothing_of worker 'server|client' &&
-    includes_nothing_of client 'server|worker' && includes_nothing_of storage 'server|worker|client|proto|besa|telemetry|report' &&
-    includes_nothing_of telemetry 'server|worker|client|proto|besa|report' && includes_nothing_of report 'server|worker|client'
+    includes_nothing_of client 'server|worker' && includes_nothing_of storage 'server|worker|client|proto|besa|telemetry|report|cost' &&
+    includes_nothing_of telemetry 'server|worker|client|proto|besa|report|cost' &&
+    includes_nothing_of report 'server|worker|client|cost' && includes_nothing_of cost 'server|worker|client|telemetry|report'
 }
 
 check 'clang-format' "$bin"/clang-format --dry-run -Werror "${cpp[@]}"

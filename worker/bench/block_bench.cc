@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cost/block_flops.h"
 #include "storage/base/format_bytes.h"
 #include "storage/base/status_macros.h"
 #include "worker/bench/synthetic_source.h"
-#include "worker/pruner/block_cost.h"
 
 namespace besa::bench {
 namespace {
@@ -66,7 +66,7 @@ absl::StatusOr<BlockBenchResult> BenchBlock(pruner::Engine& engine, const BlockB
   result.peak_memory = engine.PeakMemory();
   ASSIGN_OR_RETURN(result.flops_per_second, engine.MatrixProductRate());
   const pruner::BesaOptions options = pruner::ResolveOptions(request.options, request.config, request.samples);
-  result.flops = pruner::BlockFlops(request.config, request.samples, request.length, options);
+  result.flops = cost::BlockFlops(request.config, request.samples, request.length, options);
   result.floor_seconds = result.flops / result.flops_per_second;
   return result;
 }

@@ -30,7 +30,7 @@ struct BlockBenchResult {
   double seconds = 0.0;
   // Without "load" and "write", which a worker does while the device computes another block.
   double device_seconds = 0.0;
-  // FLOPs of the passes of a block (pruner/block_cost.h), of a sustained matrix product in the same run (a second), and
+  // FLOPs of the passes of a block (cost/block_flops.h), of a sustained matrix product in the same run (a second), and
   // what the first takes at the rate of the second.
   double flops = 0.0;
   double flops_per_second = 0.0;

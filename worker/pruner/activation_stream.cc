@@ -23,12 +23,6 @@ bool IsUsable(const ActivationStream& stream, const PruneRequest& request, const
 
 }  // namespace
 
-bool TakesDenseStream(const BesaOptions& options) {
-  return options.schedule == Schedule::kIndependent || options.reference == Reference::kDenseStream;
-}
-
-bool TakesPrunedStream(const BesaOptions& options) { return options.schedule == Schedule::kSequential; }
-
 int64_t DenseBoundary(const PruneRequest& request) {
   return request.options.schedule == Schedule::kSequential ? request.block + 1 : request.block;
 }

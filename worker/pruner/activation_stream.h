@@ -39,10 +39,6 @@ struct HeldStreams {
   int64_t bytes() const { return dense.bytes() + pruned.bytes(); }
 };
 
-// Whether pruning a block takes the dense stream and the pruned one.
-bool TakesDenseStream(const BesaOptions& options);
-bool TakesPrunedStream(const BesaOptions& options);
-
 // Where the dense stream has to stand: before the block in the independent schedule, whose inputs it is; behind it in
 // the sequential one, whose reference it is.
 int64_t DenseBoundary(const PruneRequest& request);

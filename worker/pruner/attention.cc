@@ -161,9 +161,7 @@ AttentionState CudnnForward(const at::Tensor& query, const at::Tensor& key, cons
 }  // namespace
 
 AttentionKind ChooseAttention(at::Device device, at::ScalarType type, int64_t head_dim) {
-  if (device.is_cpu()) return AttentionKind::kFlashCpu;
-  if (type == at::kBFloat16 && head_dim % 8 == 0 && head_dim <= 256) return AttentionKind::kFlashCuda;
-  return AttentionKind::kExplicit;
+  return cost::ChooseAttention(device.is_cuda(), type == at::kBFloat16, head_dim);
 }
 
 AttentionState Attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {

@@ -12,9 +12,11 @@
 
 #include <cstdint>
 
+#include "cost/attention_kind.h"
+
 namespace besa::pruner {
 
-enum class AttentionKind { kFlashCpu, kFlashCuda, kExplicit };
+using cost::AttentionKind;
 
 AttentionKind ChooseAttention(at::Device device, at::ScalarType type, int64_t head_dim);
 

@@ -2,12 +2,18 @@
 
 #include <ATen/ops/empty.h>
 
+#include "cost/memory_plan.h"
 #include "worker/kernels/kernels.h"
 #include "worker/pruner/reconstruction_loss.h"
 #include "worker/pruner/rms_norm.h"
 #include "worker/pruner/tensor_kernels.h"
 
 namespace besa::pruner {
+
+// What memory is planned by.
+static_assert(Prodigy::kStatesPerParameter == cost::kProdigyStates);
+static_assert(kernels::kCandidates == cost::kCandidateRates);
+
 BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
                            const std::array<at::Tensor, kLinears>& orders, const BlockWeights& masked,
                            const AllocationOptions& options, double d_coef)

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "cost/batches.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/errors.h"
 #include "worker/pruner/finite_watch.h"
@@ -14,10 +15,6 @@
 
 namespace besa::pruner {
 namespace {
-
-// Enough to fill the device, few enough for a CPU's caches.
-constexpr int64_t kCpuTokens = 1024;
-constexpr int64_t kCudaTokens = 8192;
 
 absl::Status CheckFinite(int64_t block, absl::string_view linear, absl::string_view what, const at::Tensor& x) {
   const int64_t bad = CountNonFinite(x);
@@ -43,9 +40,7 @@ absl::StatusOr<at::Tensor> EmbedBatch(const at::Tensor& embedding, const TokenWi
 
 }  // namespace
 
-int64_t WalkBatch(int64_t length, at::Device device) {
-  return std::max<int64_t>(1, (device.is_cuda() ? kCudaTokens : kCpuTokens) / length);
-}
+int64_t WalkBatch(int64_t length, at::Device device) { return cost::WalkBatch(length, device.is_cuda()); }
 
 absl::Status ForEachBatch(int64_t samples, int64_t batch,
                           const std::function<absl::Status(int64_t first, int64_t count)>& body) {

@@ -18,7 +18,7 @@
 
 namespace besa::pruner {
 
-// Windows that go through a block at once: as many as make up a fixed number of tokens, at least one.
+// Windows that go through a block at once: see cost/batches.h.
 int64_t WalkBatch(int64_t length, at::Device device);
 
 // Calls body(first, count) for each batch, in order, until one fails.

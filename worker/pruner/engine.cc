@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cost/batches.h"
+#include "cost/memory_plan.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/activation_stream.h"
@@ -15,7 +17,6 @@
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/errors.h"
 #include "worker/pruner/matrix_product_rate.h"
-#include "worker/pruner/memory_plan.h"
 #include "worker/pruner/perplexity.h"
 #include "worker/pruner/prune_block.h"
 #include "worker/pruner/pruner.h"
@@ -82,17 +83,17 @@ class TorchEngine final : public Engine {
 
   int64_t BlockMemory(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
                       std::optional<ComputeType> compute) const override {
-    return PlanPruning(config, samples, length, ResolveOptions(options, config, samples), Plan(compute)).Total();
+    return cost::PlanPruning(config, samples, length, ResolveOptions(options, config, samples), Plan(compute)).Total();
   }
 
   int64_t EvaluationMemory(const storage::ModelConfig& config, int64_t length,
                            std::optional<ComputeType> compute) const override {
-    return PlanEvaluation(config, EvaluationGroup(length), length, Plan(compute)).Total();
+    return cost::PlanEvaluation(config, cost::EvaluationGroup(length), length, Plan(compute)).Total();
   }
 
   int64_t ComparisonMemory(const storage::ModelConfig& config, int64_t length,
                            std::optional<ComputeType> compute) const override {
-    return PlanComparison(config, EvaluationGroup(length), length, Plan(compute)).Total();
+    return cost::PlanComparison(config, cost::EvaluationGroup(length), length, Plan(compute)).Total();
   }
 
   int64_t PeakMemory() const override { return device_.PeakMemory(); }
@@ -112,8 +113,8 @@ class TorchEngine final : public Engine {
       KeepUsable(request, device_.OptionsFor(request.compute), streams_);
       const BesaOptions options = ResolveOptions(request.options, *request.config, request.calibration->windows);
       RETURN_IF_ERROR(CheckMemory(absl::StrCat("block ", request.block),
-                                  PlanPruning(*request.config, request.calibration->windows,
-                                              request.calibration->length, options, Plan(request.compute))));
+                                  cost::PlanPruning(*request.config, request.calibration->windows,
+                                                    request.calibration->length, options, Plan(request.compute))));
       StageReporter reporter(observer, clock_);
       RETURN_IF_ERROR(TakeStored(request, device_.OptionsFor(request.compute), reporter, streams_.dense));
       return PruneBlock(request, device_, streams_, workspace_, reporter);
@@ -124,8 +125,8 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(CheckWindows(*request.windows, "windows", *request.config));
     return CatchExceptions([&]() -> absl::StatusOr<std::vector<StageSeconds>> {
       device_.Use();
-      RETURN_IF_ERROR(CheckEvaluation("sweep", PlanEvaluation(*request.config, request.windows->windows,
-                                                              request.windows->length, Plan(request.compute))));
+      RETURN_IF_ERROR(CheckEvaluation("sweep", cost::PlanEvaluation(*request.config, request.windows->windows,
+                                                                    request.windows->length, Plan(request.compute))));
       StageReporter reporter(observer, clock_);
       RETURN_IF_ERROR(SweepDense(request, device_.OptionsFor(request.compute), reporter));
       device_.Synchronize();
@@ -144,7 +145,8 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(CheckWindows(text, "text", config));
     return CatchExceptions([&]() -> absl::StatusOr<PerplexityResult> {
       device_.Use();
-      RETURN_IF_ERROR(CheckEvaluation("evaluation", PlanEvaluation(config, text.windows, text.length, Plan(compute))));
+      RETURN_IF_ERROR(
+          CheckEvaluation("evaluation", cost::PlanEvaluation(config, text.windows, text.length, Plan(compute))));
       StageReporter reporter(observer, clock_);
       return MeasurePerplexity(config, source, text, device_.OptionsFor(compute), reporter);
     });
@@ -156,7 +158,8 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(CheckWindows(text, "text", config));
     return CatchExceptions([&]() -> absl::StatusOr<ComparisonResult> {
       device_.Use();
-      RETURN_IF_ERROR(CheckEvaluation("comparison", PlanComparison(config, text.windows, text.length, Plan(compute))));
+      RETURN_IF_ERROR(
+          CheckEvaluation("comparison", cost::PlanComparison(config, text.windows, text.length, Plan(compute))));
       StageReporter reporter(observer, clock_);
       return CompareModels(config, dense, pruned, text, device_.OptionsFor(compute), reporter);
     });
@@ -167,8 +170,8 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(CheckWindows(text, "text", config));
     return CatchExceptions([&]() -> absl::StatusOr<std::vector<float>> {
       device_.Use();
-      RETURN_IF_ERROR(CheckEvaluation("evaluation",
-                                      PlanEvaluation(config, text.windows, text.length, Plan(ComputeType::kFloat32))));
+      RETURN_IF_ERROR(CheckEvaluation(
+          "evaluation", cost::PlanEvaluation(config, text.windows, text.length, Plan(ComputeType::kFloat32))));
       const Observer nobody;
       StageReporter reporter(nobody, clock_);
       std::vector<float> all;
@@ -185,7 +188,7 @@ class TorchEngine final : public Engine {
   }
 
  private:
-  ComputePlan Plan(std::optional<ComputeType> compute) const {
+  cost::ComputePlan Plan(std::optional<ComputeType> compute) const {
     return {.cuda = device_.device().is_cuda(),
             .compute = device_.TypeFor(compute) == at::kBFloat16 ? ComputeType::kBFloat16 : ComputeType::kFloat32};
   }
@@ -193,13 +196,13 @@ class TorchEngine final : public Engine {
   int64_t held() const { return streams_.bytes() + workspace_.bytes(); }
 
   // What is held counts as free: PlanPruning has it among its parts.
-  absl::Status CheckMemory(const std::string& what, const MemoryPlan& plan) const {
+  absl::Status CheckMemory(const std::string& what, const cost::MemoryPlan& plan) const {
     const int64_t available = device_.AvailableMemory(held());
     if (plan.Total() <= available) return absl::OkStatus();
     return NotEnoughMemory(what, plan.Describe(), plan.Total(), available);
   }
 
-  absl::Status CheckEvaluation(const std::string& what, const MemoryPlan& plan) {
+  absl::Status CheckEvaluation(const std::string& what, const cost::MemoryPlan& plan) {
     // What is kept for pruning can be made again: it gives way.
     if (plan.Total() + held() > device_.AvailableMemory(held())) {
       streams_ = {};

@@ -1,5 +1,5 @@
 // The plan against real peaks: what LibTorch's CPU allocator and the tensors as read took at most.
-#include "worker/pruner/memory_plan.h"
+#include "cost/memory_plan.h"
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
@@ -18,8 +18,12 @@
 #include "storage/base/format_bytes.h"
 #include "worker/pruner/block_shape.h"
 #include "worker/pruner/errors.h"
+#include "worker/pruner/pruner.h"
 
 namespace besa::pruner {
+
+using cost::ComputePlan;
+using cost::MemoryPlan;
 
 std::atomic<int64_t> taken = 0;
 std::atomic<int64_t> peak = 0;

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cost/batches.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/dense_stream.h"
 #include "worker/pruner/errors.h"
 #include "worker/pruner/load_weights.h"
-#include "worker/pruner/memory_plan.h"
 #include "worker/pruner/rms_norm.h"
 #include "worker/pruner/tensor_kernels.h"
 
@@ -102,17 +102,18 @@ absl::Status ForEachLogits(const storage::ModelConfig& config, const storage::Te
                            const std::function<absl::Status(int64_t first, const at::Tensor& logits)>& sink) {
   const int64_t layers = config.num_hidden_layers;
   RETURN_IF_ERROR(reporter.Begin("evaluate", text.windows * layers));
-  const int64_t logit_batch = LogitWindows(config.vocab_size, text.length);
-  return ForEachBatch(text.windows, EvaluationGroup(text.length), [&](int64_t first, int64_t count) -> absl::Status {
-    ASSIGN_OR_RETURN(const at::Tensor hidden, Embed(config, source, text, first, count, options));
-    RETURN_IF_ERROR(
-        WalkModel(config, source, hidden, [&](int64_t done) { return reporter.Step(first * layers + done); }));
-    ASSIGN_OR_RETURN(const Head head, Head::Load(config, source, options));
-    return ForEachBatch(count, logit_batch, [&](int64_t begin, int64_t windows) -> absl::Status {
-      RETURN_IF_ERROR(sink(first + begin, head.Logits(hidden.narrow(0, begin, windows))));
-      return reporter.Step((first + count) * layers);
-    });
-  });
+  const int64_t logit_batch = cost::LogitWindows(config.vocab_size, text.length);
+  return ForEachBatch(
+      text.windows, cost::EvaluationGroup(text.length), [&](int64_t first, int64_t count) -> absl::Status {
+        ASSIGN_OR_RETURN(const at::Tensor hidden, Embed(config, source, text, first, count, options));
+        RETURN_IF_ERROR(
+            WalkModel(config, source, hidden, [&](int64_t done) { return reporter.Step(first * layers + done); }));
+        ASSIGN_OR_RETURN(const Head head, Head::Load(config, source, options));
+        return ForEachBatch(count, logit_batch, [&](int64_t begin, int64_t windows) -> absl::Status {
+          RETURN_IF_ERROR(sink(first + begin, head.Logits(hidden.narrow(0, begin, windows))));
+          return reporter.Step((first + count) * layers);
+        });
+      });
 }
 
 int64_t PredictedTokens(const TokenWindows& text) { return text.length - 1 + (text.windows - 1) * FreshTokens(text); }
@@ -149,7 +150,7 @@ absl::StatusOr<ComparisonResult> CompareModels(const storage::ModelConfig& confi
     RETURN_IF_ERROR(WalkModel(config, dense, x, step));
     RETURN_IF_ERROR(WalkModel(config, pruned, y, [&](int64_t done) { return step(count * layers + done); }));
     ASSIGN_OR_RETURN(const Head head, Head::Load(config, dense, options));
-    const int64_t batch = LogitWindows(config.vocab_size, text.length);
+    const int64_t batch = cost::LogitWindows(config.vocab_size, text.length);
     return ForEachBatch(count, batch, [&](int64_t begin, int64_t windows) -> absl::Status {
       const at::Tensor log_p = head.LogProbabilities(x.narrow(0, begin, windows));
       const at::Tensor log_q = head.LogProbabilities(y.narrow(0, begin, windows));
@@ -161,7 +162,7 @@ absl::StatusOr<ComparisonResult> CompareModels(const storage::ModelConfig& confi
       return step(2 * count * layers);
     });
   };
-  RETURN_IF_ERROR(ForEachBatch(text.windows, EvaluationGroup(text.length), group));
+  RETURN_IF_ERROR(ForEachBatch(text.windows, cost::EvaluationGroup(text.length), group));
   ComparisonResult result;
   result.tokens = PredictedTokens(text);
   const auto tokens = static_cast<double>(result.tokens);

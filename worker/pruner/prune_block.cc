@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "cost/batches.h"
 #include "storage/base/sha256.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/dense_stream.h"
@@ -206,7 +207,7 @@ absl::Status BlockJob::Write() {
 
 absl::StatusOr<double> BlockJob::FinalLoss() {
   LossSum loss;
-  const int64_t measured = FinalLossSamples(samples(), request_.calibration->length);
+  const int64_t measured = cost::FinalLossSamples(samples(), request_.calibration->length);
   RETURN_IF_ERROR(ForEachBatch(measured, walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
     const at::Tensor y = block().Forward(x_.narrow(0, first, count), workspace_.pruned(), nullptr);
     if (CountNonFinite(y) > 0) {

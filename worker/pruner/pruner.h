@@ -16,70 +16,23 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "cost/pruning_options.h"
 #include "storage/base/clock.h"
 #include "storage/checkpoint/checkpoint.h"
 
 namespace besa::pruner {
 
-enum class Method { kBesa, kMagnitude, kWanda, kSparseGpt };
-enum class Preset { kDefault, kPaper };
-enum class Granularity { kRow, kLayer };
-// Which activations a block is pruned on: the dense model's, or those that the pruned blocks before it lead to.
-enum class Schedule { kIndependent, kSequential };
-// What a block's output is compared with in the sequential schedule: the dense model's activations behind the block, or
-// the dense block's output on the pruned inputs. In the independent schedule the two are the same.
-enum class Reference { kDenseStream, kPrunedStream };
-enum class ComputeType { kFloat32, kBFloat16 };
-
-// N:M sparsity: of every `of` consecutive inputs of a row, `kept` weights stay. 0:0 means anywhere in the row.
-struct Pattern {
-  int64_t kept = 0;
-  int64_t of = 0;
-
-  bool given() const { return of != 0; }
-};
-
-// Recovery: what is kept of a block, tuned against its reconstruction loss once the masks are fixed.
-struct RecoveryOptions {
-  // Passes over the samples; 0: no recovery.
-  int64_t epochs = 0;
-  // Of Adam's first step; it falls to 0 along half a cosine.
-  double learning_rate = 0.0;
-  int64_t batch_size = 0;
-
-  bool given() const { return epochs > 0; }
-  bool operator==(const RecoveryOptions&) const = default;
-};
-
-// How to prune a block. Zeros mean: the preset's or the method's value (see ResolveOptions).
-struct BesaOptions {
-  Method method = Method::kBesa;
-  double sparsity = 0.5;
-  // Not for BESA. `sparsity` must be its 1 - kept / of.
-  Pattern pattern;
-  Schedule schedule = Schedule::kIndependent;
-  Reference reference = Reference::kDenseStream;
-
-  // Of BESA.
-  Preset preset = Preset::kDefault;
-  Granularity granularity = Granularity::kRow;
-  int64_t batch_size = 0;
-  int64_t epochs = 0;
-  double d_coef = 0.0;
-  double prior_sigma = 0.0;
-
-  // Of SparseGPT: columns a mask is chosen for at once, and the share of the Hessian's mean diagonal added to it.
-  int64_t sparsegpt_block_size = 0;
-  double sparsegpt_damping = 0.0;
-
-  // Of every method.
-  RecoveryOptions recovery;
-};
-
-// Fills in every zero that the method reads. BESA: d_coef by granularity and model size as published, batch size and
-// epochs by preset and number of samples. SparseGPT: block size 128, damping 0.01. Recovery: learning rate 0.001, four
-// samples a step.
-BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfig& config, int64_t samples);
+// How to prune a block: see cost/pruning_options.h.
+using cost::BesaOptions;
+using cost::ComputeType;
+using cost::Granularity;
+using cost::Method;
+using cost::Pattern;
+using cost::Preset;
+using cost::RecoveryOptions;
+using cost::Reference;
+using cost::ResolveOptions;
+using cost::Schedule;
 
 // Token ids, row-major [windows, length], int32.
 struct TokenWindows {

@@ -45,11 +45,6 @@ LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& refere
   return {loss, y};
 }
 
-int64_t FinalLossSamples(int64_t samples, int64_t length) {
-  constexpr int64_t kTokens = 8192;
-  return std::min(samples, std::max<int64_t>(1, kTokens / length));
-}
-
 void LossSum::Add(const at::Tensor& y, const at::Tensor& reference) {
   const at::Tensor error = Energy(Difference(y, reference)).to(at::kDouble);
   const at::Tensor energy = Energy(reference).to(at::kDouble);

@@ -21,10 +21,6 @@ struct LossAndGradient {
 // y and reference [batch, length, hidden]; sums run over all tokens of the batch. Overwrites y.
 LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& reference);
 
-// Samples that a block's final loss is measured on, the first ones: a batch of about 8,192 tokens, since going through
-// all of them would cost a quarter of the training.
-int64_t FinalLossSamples(int64_t samples, int64_t length);
-
 // The same loss over many batches, added up in float64.
 class LossSum {
  public:

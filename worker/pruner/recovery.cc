@@ -5,12 +5,17 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include "cost/memory_plan.h"
 #include "worker/pruner/reconstruction_loss.h"
 #include "worker/pruner/rms_norm.h"
 #include "worker/pruner/tensor_kernels.h"
 #include "worker/pruner/tensor_view.h"
 
 namespace besa::pruner {
+
+// What memory is planned by.
+static_assert(RecoveryTrainer::kStatesPerWeight == cost::kRecoveryStates);
+
 namespace {
 
 constexpr int64_t kClockSize = sizeof(kernels::AdamClock) / sizeof(double);

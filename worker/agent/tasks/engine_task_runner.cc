@@ -4,8 +4,8 @@
 #include <new>
 
 #include "absl/strings/str_cat.h"
+#include "cost/job_options.h"
 #include "worker/agent/tasks/evaluate_task.h"
-#include "worker/agent/tasks/job_options.h"
 #include "worker/agent/tasks/passthrough_task.h"
 #include "worker/agent/tasks/prepare_task.h"
 #include "worker/agent/tasks/prune_task.h"
@@ -38,7 +38,7 @@ absl::StatusOr<v1::TaskResult> RunByKind(const v1::Assignment& assignment, const
 absl::StatusOr<v1::TaskResult> EngineTaskRunner::Run(const v1::Assignment& assignment, const TaskObserver& observer) {
   try {
     auto result = RunByKind(assignment, environment_, observer);
-    if (result.ok()) result->set_numerics(environment_.engine.NumericsClass(ComputeTypeOf(assignment.spec())));
+    if (result.ok()) result->set_numerics(environment_.engine.NumericsClass(cost::ComputeTypeOf(assignment.spec())));
     return result;
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(absl::StrCat(assignment.lease().task(), ": out of host memory"));

@@ -5,13 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "cost/job_options.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/status_macros.h"
 #include "storage/checkpoint/checkpoint.h"
 #include "worker/agent/tasks/committed_blocks.h"
 #include "worker/agent/tasks/files.h"
 #include "worker/agent/tasks/fingerprint.h"
-#include "worker/agent/tasks/job_options.h"
 #include "worker/agent/tasks/progress.h"
 #include "worker/agent/tasks/stages.h"
 #include "worker/text/windows.h"
@@ -71,7 +71,7 @@ v1::Perplexity Describe(const v1::EvaluationSpec& spec, const pruner::TokenWindo
 absl::Status Measure(const v1::Assignment& assignment, int index, const pruner::TokenWindows& text,
                      const Checkpoint& checkpoint, const OverlaySource* pruned, const pruner::Observer& observer,
                      pruner::Engine& engine, v1::TaskResult& result) {
-  const auto compute = ComputeTypeOf(assignment.spec());
+  const auto compute = cost::ComputeTypeOf(assignment.spec());
   v1::Perplexity described = Describe(assignment.spec().evaluations(index), text);
   if (pruned == nullptr) {
     ASSIGN_OR_RETURN(const auto measured, engine.Perplexity(checkpoint.config(), checkpoint, text, compute, observer));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "cost/job_options.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
 #include "storage/base/error_info.h"
@@ -13,7 +14,6 @@
 #include "storage/checkpoint/checkpoint.h"
 #include "worker/agent/tasks/files.h"
 #include "worker/agent/tasks/fingerprint.h"
-#include "worker/agent/tasks/job_options.h"
 #include "worker/agent/tasks/progress.h"
 #include "worker/agent/tasks/stages.h"
 #include "worker/text/token_text.h"
@@ -109,8 +109,8 @@ absl::Status PrepareCalibration(const v1::JobSpec& spec, const Uri& folder, cons
   v1::PrepareResult& prepare = *result.mutable_prepare();
   prepare.set_calibration_sha256(text::IdsSha256(windows.ids));
   prepare.set_calibration_text_tokens(static_cast<int64_t>(text.ids.size()));
-  prepare.set_block_memory_bytes(
-      environment.engine.BlockMemory(config, windows.count, windows.length, BesaOptionsOf(spec), ComputeTypeOf(spec)));
+  prepare.set_block_memory_bytes(environment.engine.BlockMemory(config, windows.count, windows.length,
+                                                                cost::BesaOptionsOf(spec), cost::ComputeTypeOf(spec)));
   return absl::OkStatus();
 }
 
@@ -133,7 +133,7 @@ absl::Status PrepareEvaluation(const v1::JobSpec& spec, int index, const Uri& fo
   prepared.set_sha256(text::IdsSha256(windows.ids));
   prepared.set_text_tokens(static_cast<int64_t>(text.ids.size()));
   prepared.set_windows(static_cast<int32_t>(windows.count));
-  const auto compute = ComputeTypeOf(spec);
+  const auto compute = cost::ComputeTypeOf(spec);
   prepare.set_evaluation_memory_bytes(std::max(prepare.evaluation_memory_bytes(),
                                                environment.engine.EvaluationMemory(config, windows.length, compute)));
   prepare.set_comparison_memory_bytes(std::max(prepare.comparison_memory_bytes(),

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "cost/job_options.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/status_macros.h"
 #include "storage/checkpoint/checkpoint.h"
@@ -17,7 +18,6 @@
 #include "worker/agent/tasks/committed_blocks.h"
 #include "worker/agent/tasks/files.h"
 #include "worker/agent/tasks/fingerprint.h"
-#include "worker/agent/tasks/job_options.h"
 #include "worker/agent/tasks/prefetch.h"
 #include "worker/agent/tasks/progress.h"
 #include "worker/agent/tasks/stages.h"
@@ -136,14 +136,14 @@ absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const 
   request.stream_key = StreamKey(assignment);
   request.calibration = &calibration;
   request.block = assignment.block();
-  request.options = BesaOptionsOf(spec);
+  request.options = cost::BesaOptionsOf(spec);
   std::optional<OverlaySource> pruned;
   if (request.options.schedule == pruner::Schedule::kSequential) {
     ASSIGN_OR_RETURN(pruned, OpenCommitted(store, checkpoint, assignment, assignment.block()));
     request.pruned = &*pruned;
     request.committed = CommittedIdentities(assignment);
   }
-  request.compute = ComputeTypeOf(spec);
+  request.compute = cost::ComputeTypeOf(spec);
   request.stored = StoredBefore(store, assignment);
   ASSIGN_OR_RETURN(pruner::BlockPruning pruning, environment.engine.Prune(request, EngineObserver(observer)));
 

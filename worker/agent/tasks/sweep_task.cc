@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "cost/job_options.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 #include "storage/checkpoint/checkpoint.h"
 #include "worker/agent/tasks/files.h"
 #include "worker/agent/tasks/fingerprint.h"
-#include "worker/agent/tasks/job_options.h"
 #include "worker/agent/tasks/prefetch.h"
 #include "worker/agent/tasks/progress.h"
 #include "worker/agent/tasks/stages.h"
@@ -89,7 +89,7 @@ absl::StatusOr<v1::TaskResult> RunSweep(const v1::Assignment& assignment, const 
       .windows = &share,
       .boundaries = {boundaries.begin(), boundaries.end()},
       .store = [&](int64_t block, storage::HostTensor x) { return writer.Write(block, std::move(x)); },
-      .compute = ComputeTypeOf(spec)};
+      .compute = cost::ComputeTypeOf(spec)};
   ASSIGN_OR_RETURN(const auto stages, environment.engine.Sweep(request, EngineObserver(observer)));
   const StageTimer timer(environment.clock, "write");
   RETURN_IF_ERROR(writer.Finish());

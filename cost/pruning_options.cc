@@ -1,9 +1,10 @@
-// Defaults of BesaOptions.
+#include "cost/pruning_options.h"
+
 #include <algorithm>
 
-#include "worker/pruner/pruner.h"
+#include "storage/checkpoint/checkpoint.h"
 
-namespace besa::pruner {
+namespace besa::cost {
 namespace {
 
 // Prodigy needs 14 to 19 steps to find its step size; blocks of 32 steps lose 3 to 9% of block loss, of 64 none.
@@ -56,4 +57,10 @@ BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfi
   return resolved;
 }
 
-}  // namespace besa::pruner
+bool TakesDenseStream(const BesaOptions& options) {
+  return options.schedule == Schedule::kIndependent || options.reference == Reference::kDenseStream;
+}
+
+bool TakesPrunedStream(const BesaOptions& options) { return options.schedule == Schedule::kSequential; }
+
+}  // namespace besa::cost

@@ -1,8 +1,8 @@
-#include "worker/agent/tasks/job_options.h"
+#include "cost/job_options.h"
 
 #include "gtest/gtest.h"
 
-namespace besa::worker {
+namespace besa::cost {
 namespace {
 
 TEST(JobOptionsTest, EveryFieldArrives) {
@@ -15,10 +15,10 @@ TEST(JobOptionsTest, EveryFieldArrives) {
   method.set_epochs(3);
   method.set_d_coef(5);
   method.set_prior_sigma(0.1);
-  const pruner::BesaOptions options = BesaOptionsOf(spec);
+  const BesaOptions options = BesaOptionsOf(spec);
   EXPECT_EQ(options.sparsity, 0.6);
-  EXPECT_EQ(options.preset, pruner::Preset::kPaper);
-  EXPECT_EQ(options.granularity, pruner::Granularity::kLayer);
+  EXPECT_EQ(options.preset, Preset::kPaper);
+  EXPECT_EQ(options.granularity, Granularity::kLayer);
   EXPECT_EQ(options.batch_size, 2);
   EXPECT_EQ(options.epochs, 3);
   EXPECT_EQ(options.d_coef, 5);
@@ -29,16 +29,16 @@ TEST(JobOptionsTest, BaselinesAndTheirOptionsArrive) {
   v1::JobSpec spec;
   v1::MethodSpec& method = *spec.mutable_method();
   method.set_method(v1::METHOD_MAGNITUDE);
-  EXPECT_EQ(BesaOptionsOf(spec).method, pruner::Method::kMagnitude);
+  EXPECT_EQ(BesaOptionsOf(spec).method, Method::kMagnitude);
   method.set_method(v1::METHOD_WANDA);
   method.set_pattern("4:8");
-  EXPECT_EQ(BesaOptionsOf(spec).method, pruner::Method::kWanda);
+  EXPECT_EQ(BesaOptionsOf(spec).method, Method::kWanda);
   EXPECT_EQ(BesaOptionsOf(spec).pattern.kept, 4);
   EXPECT_EQ(BesaOptionsOf(spec).pattern.of, 8);
   method.set_method(v1::METHOD_SPARSEGPT);
   method.set_sparsegpt_block_size(64);
   method.set_sparsegpt_damping(0.1);
-  EXPECT_EQ(BesaOptionsOf(spec).method, pruner::Method::kSparseGpt);
+  EXPECT_EQ(BesaOptionsOf(spec).method, Method::kSparseGpt);
   EXPECT_EQ(BesaOptionsOf(spec).sparsegpt_block_size, 64);
   EXPECT_EQ(BesaOptionsOf(spec).sparsegpt_damping, 0.1);
 }
@@ -51,48 +51,48 @@ TEST(JobOptionsTest, RecoveryArrivesWithEveryMethodAndItsReference) {
     spec.mutable_method()->mutable_recovery()->set_learning_rate(0.002);
     spec.mutable_method()->mutable_recovery()->set_batch_size(8);
     spec.mutable_method()->set_reference(v1::REFERENCE_DENSE_STREAM);
-    const pruner::BesaOptions options = BesaOptionsOf(spec);
-    EXPECT_EQ(options.recovery, (pruner::RecoveryOptions{.epochs = 4, .learning_rate = 0.002, .batch_size = 8}));
-    EXPECT_EQ(options.reference, pruner::Reference::kDenseStream);
+    const BesaOptions options = BesaOptionsOf(spec);
+    EXPECT_EQ(options.recovery, (RecoveryOptions{.epochs = 4, .learning_rate = 0.002, .batch_size = 8}));
+    EXPECT_EQ(options.reference, Reference::kDenseStream);
     spec.mutable_method()->set_reference(v1::REFERENCE_PRUNED_STREAM);
-    EXPECT_EQ(BesaOptionsOf(spec).reference, pruner::Reference::kPrunedStream);
+    EXPECT_EQ(BesaOptionsOf(spec).reference, Reference::kPrunedStream);
   }
 }
 
 TEST(JobOptionsTest, AnEmptySpecIsTheDefault) {
-  const pruner::BesaOptions options = BesaOptionsOf({});
+  const BesaOptions options = BesaOptionsOf({});
   EXPECT_FALSE(options.recovery.given());
-  EXPECT_EQ(options.method, pruner::Method::kBesa);
+  EXPECT_EQ(options.method, Method::kBesa);
   EXPECT_FALSE(options.pattern.given());
-  EXPECT_EQ(options.preset, pruner::Preset::kDefault);
-  EXPECT_EQ(options.granularity, pruner::Granularity::kRow);
+  EXPECT_EQ(options.preset, Preset::kDefault);
+  EXPECT_EQ(options.granularity, Granularity::kRow);
   EXPECT_EQ(options.batch_size, 0);
   EXPECT_EQ(ComputeTypeOf({}), std::nullopt);
 }
 
 TEST(JobOptionsTest, ScheduleAndReferenceArrive) {
   v1::JobSpec spec;
-  EXPECT_EQ(BesaOptionsOf(spec).schedule, pruner::Schedule::kIndependent);
+  EXPECT_EQ(BesaOptionsOf(spec).schedule, Schedule::kIndependent);
   v1::MethodSpec& method = *spec.mutable_method();
   method.set_schedule(v1::SCHEDULE_SEQUENTIAL);
   method.set_reference(v1::REFERENCE_DENSE_STREAM);
-  EXPECT_EQ(BesaOptionsOf(spec).schedule, pruner::Schedule::kSequential);
-  EXPECT_EQ(BesaOptionsOf(spec).reference, pruner::Reference::kDenseStream);
+  EXPECT_EQ(BesaOptionsOf(spec).schedule, Schedule::kSequential);
+  EXPECT_EQ(BesaOptionsOf(spec).reference, Reference::kDenseStream);
   method.set_reference(v1::REFERENCE_PRUNED_STREAM);
-  EXPECT_EQ(BesaOptionsOf(spec).reference, pruner::Reference::kPrunedStream);
+  EXPECT_EQ(BesaOptionsOf(spec).reference, Reference::kPrunedStream);
   // What a baseline does not need is not made.
   method.set_method(v1::METHOD_WANDA);
   method.clear_reference();
-  EXPECT_EQ(BesaOptionsOf(spec).reference, pruner::Reference::kPrunedStream);
+  EXPECT_EQ(BesaOptionsOf(spec).reference, Reference::kPrunedStream);
 }
 
 TEST(JobOptionsTest, ComputeTypeIsPassedOn) {
   v1::JobSpec spec;
   spec.mutable_method()->set_compute_type(v1::COMPUTE_TYPE_BFLOAT16);
-  EXPECT_EQ(ComputeTypeOf(spec), pruner::ComputeType::kBFloat16);
+  EXPECT_EQ(ComputeTypeOf(spec), ComputeType::kBFloat16);
   spec.mutable_method()->set_compute_type(v1::COMPUTE_TYPE_FLOAT32);
-  EXPECT_EQ(ComputeTypeOf(spec), pruner::ComputeType::kFloat32);
+  EXPECT_EQ(ComputeTypeOf(spec), ComputeType::kFloat32);
 }
 
 }  // namespace
-}  // namespace besa::worker
+}  // namespace besa::cost

@@ -1,29 +1,22 @@
-#include "worker/pruner/memory_plan.h"
+#include "cost/memory_plan.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "cost/attention_kind.h"
+#include "cost/batches.h"
+#include "cost/block_shape.h"
 #include "storage/base/format_bytes.h"
-#include "worker/kernels/kernels.h"
-#include "worker/pruner/activation_stream.h"
-#include "worker/pruner/attention.h"
-#include "worker/pruner/block_shape.h"
-#include "worker/pruner/dense_stream.h"
-#include "worker/pruner/errors.h"
-#include "worker/pruner/prodigy.h"
-#include "worker/pruner/recovery.h"
 
-namespace besa::pruner {
+namespace besa::cost {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 // Checkpoints hold at most this many bytes a weight that are worth planning for.
 constexpr int64_t kHostBytes = 4;
 constexpr int64_t kAccumulatorBytes = 4;
-// Logits of one batch, in the type of the model.
-constexpr int64_t kLogitBytes = 64 * kMiB;
 // Norms, rotary tables, token ids, scalars.
 constexpr int64_t kSmallTensors = kMiB;
 // The workspaces of cuBLAS, one more for the stream that a step is recorded on, and the caching allocator's rounding.
@@ -34,13 +27,12 @@ constexpr int64_t kConvertedOperands = 2 * kMiB;
 constexpr int64_t kMultiprocessors = 144;
 
 // Sizes that the formulas are written in. H, I: hidden and intermediate size; A: query heads times head size; Q: rows
-// of the q/k/v group; N: normalised q and k. Named as in llama_block.cc.
+// of the q/k/v group; N: normalised q and k. Named as in worker/pruner/llama_block.cc.
 struct Sizes {
   Sizes(const storage::ModelConfig& model, int64_t tokens_of_window, const ComputePlan& plan)
       : config(model), shape(BlockShape::Of(model, 0)), compute(plan), length(tokens_of_window) {}
 
   int64_t element() const { return compute.compute == ComputeType::kBFloat16 ? 2 : 4; }
-  at::Device device() const { return at::Device(compute.cuda ? at::kCUDA : at::kCPU); }
   int64_t H() const { return shape.hidden; }
   int64_t I() const { return shape.intermediate; }
   int64_t A() const { return shape.heads * shape.head_dim; }
@@ -67,8 +59,7 @@ struct Sizes {
   }
 
   AttentionKind attention() const {
-    const at::ScalarType type = compute.compute == ComputeType::kBFloat16 ? at::kBFloat16 : at::kFloat;
-    return ChooseAttention(device(), type, shape.head_dim);
+    return ChooseAttention(compute.cuda, compute.compute == ComputeType::kBFloat16, shape.head_dim);
   }
   // Bytes a token: scores and what is computed from them, where they are held.
   int64_t Scores(int64_t copies) const {
@@ -129,7 +120,7 @@ MemoryPlan PlanModels(int models, const storage::ModelConfig& config, int64_t wi
   const Sizes sizes(config, length, compute);
   const int64_t group = std::min(windows, EvaluationGroup(length));
   const int64_t stream = models * group * length * sizes.H() * sizes.element();
-  const int64_t walk_tokens = std::min(group, WalkBatch(length, sizes.device())) * length;
+  const int64_t walk_tokens = std::min(group, WalkBatch(length, compute.cuda)) * length;
   const int64_t embedding_as_read = sizes.HostBytes(config.vocab_size * sizes.H());
   const MemoryPlan walk = {.parts = {{"activations", stream},
                                      {"weights", sizes.Weights() + sizes.LargestLinear() * sizes.element()},
@@ -166,17 +157,11 @@ std::string MemoryPlan::Describe() const {
   });
 }
 
-int64_t EvaluationGroup(int64_t length) { return std::max<int64_t>(1, (int64_t{1} << 18) / length); }
-
-int64_t LogitWindows(int64_t vocab_size, int64_t length) {
-  return std::max<int64_t>(1, kLogitBytes / (4 * vocab_size * length));
-}
-
 namespace {
 
 int64_t Square(int64_t n) { return n * n; }
 
-// float64 throughout, as in hessian.cc.
+// float64 throughout, as in worker/pruner/hessian.cc.
 int64_t Hessians(const Sizes& sizes) {
   int64_t bytes = 0;
   for (int group = 0; group < kGroups; ++group) bytes += 8 * Square(sizes.shape.GroupCols(Group(group)));
@@ -198,8 +183,8 @@ int64_t SortBytes(const Sizes& sizes) { return sizes.compute.cuda ? 32 : 16; }
 // Weights and order of what is done, a weight.
 constexpr int64_t kSolvedBytes = kAccumulatorBytes + 2;
 
-// In the order of sparsegpt_method.cc: what factors and updates take, with the Hessians that are still to come and what
-// is done.
+// In the order of worker/pruner/sparsegpt_method.cc: what factors and updates take, with the Hessians that are still to
+// come and what is done.
 int64_t SolvingSparseGpt(const Sizes& sizes) {
   int64_t waiting = Hessians(sizes);
   int64_t done = 0;
@@ -234,7 +219,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   const int64_t stream = samples * length * sizes.H() * sizes.element();
   // While walking; later the dense stream is the reference.
   const int64_t streams = TakesDenseStream(options) && TakesPrunedStream(options) ? 2 * stream : stream;
-  const int64_t walk_tokens = std::min(samples, WalkBatch(length, sizes.device())) * length;
+  const int64_t walk_tokens = std::min(samples, WalkBatch(length, compute.cuda)) * length;
   // Other methods have no steps, and no batch size.
   const bool besa = options.method == Method::kBesa;
   const int64_t batch_tokens = besa ? std::min(samples, options.batch_size) * length : 0;
@@ -244,8 +229,8 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   const int64_t rows = sizes.shape.TotalRows();
   const int64_t groups = options.granularity == Granularity::kRow ? rows : kLinears;
   // float64: logits, their gradient and the optimiser's state.
-  const int64_t allocation = groups * kernels::kCandidates * 8 * (2 + Prodigy::kStatesPerParameter) +
-                             rows * kernels::kCandidates * kAccumulatorBytes;
+  const int64_t allocation =
+      groups * kCandidateRates * 8 * (2 + kProdigyStates) + rows * kCandidateRates * kAccumulatorBytes;
 
   // What BlockWorkspace keeps from block to block: a recorded step keeps what it works in, and its inputs.
   std::vector<MemoryPlan::Part> kept = {{"weights", sizes.Weights()}};
@@ -265,7 +250,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
   const int64_t recovery_step = recovery_tokens * sizes.Step(std::max<int64_t>(1, options.recovery.batch_size));
   if (options.recovery.given()) {
     if (!besa) kept.push_back(pruned_weights);
-    kept.push_back({"recovery", (RecoveryTrainer::kStatesPerWeight * kAccumulatorBytes + sizes.element()) * weights});
+    kept.push_back({"recovery", (kRecoveryStates * kAccumulatorBytes + sizes.element()) * weights});
     if (compute.cuda) {
       kept.push_back({"recovery step", recovery_step + 2 * recovery_tokens * sizes.H() * sizes.element()});
     }
@@ -332,4 +317,4 @@ MemoryPlan PlanComparison(const storage::ModelConfig& config, int64_t windows, i
   return PlanModels(2, config, windows, length, compute);
 }
 
-}  // namespace besa::pruner
+}  // namespace besa::cost

@@ -1,8 +1,8 @@
+#include "cost/pruning_options.h"
+
 #include <gtest/gtest.h>
 
-#include "worker/pruner/pruner.h"
-
-namespace besa::pruner {
+namespace besa::cost {
 namespace {
 
 storage::ModelConfig Model(int64_t hidden, int64_t intermediate, int64_t layers, int64_t context) {
@@ -77,4 +77,4 @@ TEST(ResolveOptions, RecoveryIsForEveryMethodAndOnlyIfAskedFor) {
 }
 
 }  // namespace
-}  // namespace besa::pruner
+}  // namespace besa::cost

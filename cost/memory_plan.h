@@ -1,14 +1,21 @@
 // How many bytes of device memory an operation takes at its peak, as a sum of named parts: what is refused early
-// instead of failing late. memory_plan_test.cc holds it against real peaks.
+// instead of failing late. worker/pruner/memory_plan_test.cc holds it against real peaks.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "worker/pruner/pruner.h"
+#include "cost/pruning_options.h"
+#include "storage/checkpoint/model_config.h"
 
-namespace besa::pruner {
+namespace besa::cost {
+
+// What is held a weight or a parameter, which whoever holds it asserts: Prodigy's and recovery's states, and the
+// candidate rates of a learned row.
+inline constexpr int kProdigyStates = 3;
+inline constexpr int kRecoveryStates = 3;
+inline constexpr int kCandidateRates = 101;
 
 struct MemoryPlan {
   struct Part {
@@ -28,22 +35,16 @@ struct ComputePlan {
   ComputeType compute = ComputeType::kFloat32;
 };
 
-// The largest of the moments of Engine::Prune: walking, taking statistics, training. `options` resolved.
+// The largest of the moments of pruning a block: walking, taking statistics, training. `options` resolved.
 MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
                        const ComputePlan& compute);
 
-// The same for Engine::Perplexity on that many windows.
+// The same for measuring perplexity on that many windows.
 MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, int64_t length,
                           const ComputePlan& compute);
 
-// The same for Engine::Compare: two models' activations, and the logarithms of both distributions.
+// The same for comparing two models: two models' activations, and the logarithms of both distributions.
 MemoryPlan PlanComparison(const storage::ModelConfig& config, int64_t windows, int64_t length,
                           const ComputePlan& compute);
 
-// Windows whose activations are held at once in an evaluation: about 2^18 tokens' worth, at least one.
-int64_t EvaluationGroup(int64_t length);
-
-// Windows whose logits are computed at once: about 64 MiB's worth, at least one.
-int64_t LogitWindows(int64_t vocab_size, int64_t length);
-
-}  // namespace besa::pruner
+}  // namespace besa::cost

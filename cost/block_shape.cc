@@ -1,6 +1,6 @@
-#include "worker/pruner/block_shape.h"
+#include "cost/block_shape.h"
 
-namespace besa::pruner {
+namespace besa::cost {
 
 const char* LinearName(Linear linear) {
   static constexpr std::array<const char*, kLinears> kNames = {
@@ -107,4 +107,4 @@ int64_t BlockShape::TotalWeights() const {
   return weights;
 }
 
-}  // namespace besa::pruner
+}  // namespace besa::cost

@@ -1,0 +1,31 @@
+#include "cost/batches.h"
+
+#include <algorithm>
+
+namespace besa::cost {
+namespace {
+
+constexpr int64_t kCpuTokens = 1024;
+constexpr int64_t kCudaTokens = 8192;
+constexpr int64_t kEvaluationTokens = int64_t{1} << 18;
+// In float32.
+constexpr int64_t kLogitBytes = int64_t{64} << 20;
+constexpr int64_t kFinalLossTokens = 8192;
+
+}  // namespace
+
+int64_t WalkTokens(bool cuda) { return cuda ? kCudaTokens : kCpuTokens; }
+
+int64_t WalkBatch(int64_t length, bool cuda) { return std::max<int64_t>(1, WalkTokens(cuda) / length); }
+
+int64_t EvaluationGroup(int64_t length) { return std::max<int64_t>(1, kEvaluationTokens / length); }
+
+int64_t LogitWindows(int64_t vocab_size, int64_t length) {
+  return std::max<int64_t>(1, kLogitBytes / (4 * vocab_size * length));
+}
+
+int64_t FinalLossSamples(int64_t samples, int64_t length) {
+  return std::min(samples, std::max<int64_t>(1, kFinalLossTokens / length));
+}
+
+}  // namespace besa::cost
