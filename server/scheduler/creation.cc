@@ -18,14 +18,6 @@
 namespace besa::server {
 namespace {
 
-v1::Activations ActivationsOf(const NewJob& request, const Context& context) {
-  if (IsSequential(request.spec)) return v1::ACTIVATIONS_WALKED;
-  if (request.activations != v1::ACTIVATIONS_UNSPECIFIED) return request.activations;
-  const SweepCosts costs =
-      EstimateSweepCosts(request.model, request.spec.calibration(), context.options.worker_bytes_per_second);
-  return ChooseActivations(request.model.blocks(), costs, context.fleet.workers);
-}
-
 // Nobody may be there yet who asks for stored activations: they would not, for one worker.
 constexpr int32_t kFewestSweepers = 2;
 
@@ -47,7 +39,8 @@ CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context&
   create.request_hash = request.request_hash;
 
   JobRows& rows = create.rows;
-  const v1::Activations activations = ActivationsOf(request, context);
+  const v1::Activations activations = ResolveActivations(
+      request.spec, request.activations, request.model, context.fleet.workers, context.options.worker_bytes_per_second);
   rows.tasks = PlanTasks(job_id, request.spec, request.model, SharesOf(request, activations, context.fleet.workers));
   rows.job.workspace_uri = absl::StrCat(absl::StripSuffix(context.options.workspace_uri, "/"), "/", job_id, "/");
   rows.job.output_key = request.output_key;

@@ -6,19 +6,21 @@
 
 #include "absl/strings/str_format.h"
 
+#include "cost/batches.h"
+#include "cost/block_flops.h"
+#include "cost/device_profile.h"
 #include "server/scheduler/order_of_work.h"
+#include "server/scheduler/plan.h"
 
 namespace besa::server {
 namespace {
 
-// Sustained by one H200 in bf16 in a forward pass.
-constexpr double kFlopsPerSecond = 650e12;
+// The fastest device known.
+constexpr char kDevice[] = "h200";
 // A block with training, in forward passes: Pace's default.
 constexpr double kForwardsOfABlock = 1 / Pace{}.forward;
 // Storing has to gain this much.
 constexpr double kWorthIt = 0.95;
-// Tokens that engines walk at once, on a GPU and on a CPU: at least one window.
-constexpr int32_t kBatchTokens[] = {8192, 1024};
 // More would even out differences between workers, but each share reads all weights.
 constexpr int32_t kSharesOfAWorker = 1;
 constexpr int32_t kBoundariesOfAWorker = 2;
@@ -28,8 +30,8 @@ bool IsSweep(const TaskRow& row) { return row.task.kind() == v1::TASK_KIND_SWEEP
 // Of windows, so that every share is whole batches on every device.
 int32_t Grain(const v1::CalibrationSpec& calibration) {
   int32_t grain = 1;
-  for (const int32_t tokens : kBatchTokens) {
-    grain = std::lcm(grain, std::max(1, tokens / std::max(1, calibration.sequence_length())));
+  for (const bool cuda : {true, false}) {
+    grain = std::lcm(grain, static_cast<int32_t>(cost::WalkBatch(std::max(1, calibration.sequence_length()), cuda)));
   }
   return grain;
 }
@@ -39,11 +41,11 @@ int32_t Grain(const v1::CalibrationSpec& calibration) {
 SweepCosts EstimateSweepCosts(const v1::ModelSummary& model, const v1::CalibrationSpec& calibration,
                               double bytes_per_second) {
   const double tokens = static_cast<double>(calibration.samples()) * calibration.sequence_length();
-  const double weights = static_cast<double>(model.prunable_parameters()) / std::max(1, model.blocks());
-  // Causal attention: half of two products of all tokens of a window with all.
-  const double attention = 2.0 * calibration.sequence_length() * model.hidden_size();
+  const int64_t weights = model.prunable_parameters() / std::max(1, model.blocks());
   SweepCosts costs;
-  costs.forward = tokens * (2 * weights + attention) / kFlopsPerSecond;
+  costs.forward =
+      cost::ForwardFlops(weights, model.hidden_size(), calibration.samples(), calibration.sequence_length()) /
+      cost::KnownDevice(kDevice, weights, 1)->walk;
   costs.block = costs.forward * kForwardsOfABlock;
   costs.boundary_bytes = tokens * model.hidden_size() * 2;
   costs.weight_bytes = static_cast<double>(model.bytes()) / std::max(1, model.blocks());
@@ -70,6 +72,13 @@ v1::Activations ChooseActivations(int32_t blocks, const SweepCosts& costs, int32
       std::max(blocks * std::max(costs.forward / workers, weights), stored_bytes / workers / costs.bytes_per_second);
   const double stored = sweep + TimeToFinish(state, Asker{.cursor = std::nullopt, .pace = state.others_pace});
   return stored < kWorthIt * walked ? v1::ACTIVATIONS_STORED : v1::ACTIVATIONS_WALKED;
+}
+
+v1::Activations ResolveActivations(const v1::JobSpec& spec, v1::Activations asked, const v1::ModelSummary& model,
+                                   int32_t workers, double bytes_per_second) {
+  if (IsSequential(spec)) return v1::ACTIVATIONS_WALKED;
+  if (asked != v1::ACTIVATIONS_UNSPECIFIED) return asked;
+  return ChooseActivations(model.blocks(), EstimateSweepCosts(model, spec.calibration(), bytes_per_second), workers);
 }
 
 std::vector<int32_t> PlanBoundaries(int32_t blocks, int32_t workers) {

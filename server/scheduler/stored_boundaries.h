@@ -35,6 +35,11 @@ SweepCosts EstimateSweepCosts(const v1::ModelSummary& model, const v1::Calibrati
 // Every sweep reads the weights of all blocks, so that a small share of the windows is bound by the store.
 v1::Activations ChooseActivations(int32_t blocks, const SweepCosts& costs, int32_t workers);
 
+// How workers come by activations: as `asked`, or if that is left open as ChooseActivations has it; in the sequential
+// schedule they walk.
+v1::Activations ResolveActivations(const v1::JobSpec& spec, v1::Activations asked, const v1::ModelSummary& model,
+                                   int32_t workers, double bytes_per_second);
+
 // Blocks with stored inputs: evenly spread, two for each worker, never block 0, whose input are the embeddings.
 std::vector<int32_t> PlanBoundaries(int32_t blocks, int32_t workers);
 

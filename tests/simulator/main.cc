@@ -6,8 +6,8 @@
 #include "CLI/CLI.hpp"
 #include "nlohmann/json.hpp"
 
+#include "server/simulator/simulation.h"
 #include "tests/simulator/scenarios.h"
-#include "tests/simulator/simulation.h"
 
 namespace besa::simulator {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 
-#include "tests/simulator/simulation.h"
+#include "server/simulator/simulation.h"
 
 namespace besa::simulator {
 

@@ -1,4 +1,4 @@
-#include "tests/simulator/simulation.h"
+#include "server/simulator/simulation.h"
 
 #include <gtest/gtest.h>
 

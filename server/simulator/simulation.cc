@@ -1,4 +1,4 @@
-#include "tests/simulator/simulation.h"
+#include "server/simulator/simulation.h"
 
 #include <algorithm>
 #include <optional>
@@ -20,11 +20,10 @@ namespace {
 using server::Context;
 using server::JobRows;
 
-constexpr int32_t kWindows = 128;
-constexpr int32_t kWindowTokens = 2048;
 // A worker that is given nothing asks again after a third of a term, or when something becomes free.
 constexpr double kPollShare = 1.0 / 3;
 constexpr int64_t kMemory = int64_t{1} << 40;
+constexpr char kText[] = "text";
 
 // The coordinator: the rows of one job, and the steps of the scheduler on them.
 class Coordinator {
@@ -36,8 +35,10 @@ class Coordinator {
     At(0);
     server::NewJob request;
     request.spec.set_sparsity(0.5);
-    request.spec.mutable_calibration()->set_samples(kWindows);
-    request.spec.mutable_calibration()->set_sequence_length(kWindowTokens);
+    request.spec.mutable_calibration()->set_samples(scenario.windows);
+    request.spec.mutable_calibration()->set_sequence_length(scenario.window_tokens);
+    request.spec.mutable_method()->set_schedule(scenario.schedule);
+    if (scenario.others.evaluate_dense > 0) request.spec.add_evaluations()->set_name(kText);
     request.model.set_blocks(scenario.shape.blocks);
     request.activations = scenario.activations;
     rows_ = server::OnCreated("job", request, context_).rows;
@@ -75,6 +76,10 @@ class Coordinator {
     return std::ranges::all_of(rows_.tasks, [](const server::TaskRow& row) {
       return row.task.kind() != v1::TASK_KIND_PRUNE || row.task.state() == v1::TASK_STATE_COMMITTED;
     });
+  }
+  bool AllCommitted() const {
+    return std::ranges::all_of(rows_.tasks,
+                               [](const server::TaskRow& row) { return row.task.state() == v1::TASK_STATE_COMMITTED; });
   }
   // Whether the last step made something free that was not.
   bool WorkAppeared() const { return appeared_; }
@@ -150,15 +155,20 @@ class Simulation {
   }
 
   Outcome Run() {
-    while (!coordinator_.AllBlocksCommitted()) {
+    bool pruned = false;
+    while (!coordinator_.AllCommitted()) {
       if (events_.empty()) throw std::runtime_error("nobody is left who could finish the job");
       const Event event = events_.top();
       events_.pop();
       now_ = event.time;
       coordinator_.At(now_);
       Happen(event);
+      if (!pruned && coordinator_.AllBlocksCommitted()) {
+        pruned = true;
+        outcome_.seconds = now_;
+      }
     }
-    outcome_.seconds = now_;
+    outcome_.all_seconds = now_;
     return std::move(outcome_);
   }
 
@@ -217,15 +227,29 @@ class Simulation {
         AddFile("calibration.safetensors", worker.result);
         worker.result.mutable_prepare()->set_block_memory_bytes(1);
         return;
+      case v1::TASK_KIND_EVALUATE_DENSE:
+        return BeginEvaluation(worker, scenario_.others.evaluate_dense, /*pruned=*/false);
+      case v1::TASK_KIND_EVALUATE_PRUNED:
+        return BeginEvaluation(worker, scenario_.others.evaluate_pruned, /*pruned=*/true);
       default:
         AddFile("rest-00000.safetensors", worker.result);
         worker.result.mutable_passthrough();
+        worker.span.end = now_ + scenario_.others.passthrough + scenario_.others.every_task;
     }
   }
 
   double Forward(const Worker& worker, double share) const {
     return std::max(share * scenario_.shape.forward_seconds / worker.is.speed,
                     scenario_.shape.block_bytes / scenario_.bandwidth.weights_per_second);
+  }
+
+  void BeginEvaluation(Worker& worker, double seconds, bool pruned) const {
+    v1::Perplexity& text = *worker.result.mutable_evaluation()->add_texts();
+    text.set_name(kText);
+    text.set_perplexity(1);
+    text.set_tokens(1);
+    if (pruned) text.set_kl_divergence(0);
+    worker.span.end = now_ + seconds + scenario_.others.every_task;
   }
 
   void BeginBlock(Worker& worker) {
@@ -238,6 +262,9 @@ class Simulation {
       from = assignment.boundary().block();
       load = shape.boundary_bytes / scenario_.bandwidth.store_per_second;
       outcome_.bytes_read += shape.boundary_bytes;
+      ++outcome_.boundaries_read;
+    } else if (!worker.cursor || *worker.cursor > block) {
+      ++outcome_.starts;
     }
     worker.walked = block - from;
     const double walk = worker.walked * Forward(worker, 1.0);
@@ -248,7 +275,7 @@ class Simulation {
     outcome_.bytes_read += (worker.walked + 1) * shape.block_bytes;
     worker.span.block = block;
     worker.span.arrived = now_ + load + walk;
-    worker.span.end = worker.span.arrived + prune + write;
+    worker.span.end = worker.span.arrived + prune + write + scenario_.others.every_task;
 
     AddFile("shard-00000.safetensors", worker.result);
     AddStage("fetch", load, worker.result);
@@ -261,15 +288,16 @@ class Simulation {
 
   void BeginSweep(Worker& worker) {
     const v1::SweepShare& sweep = worker.at_work->sweep();
-    const double share = static_cast<double>(sweep.windows()) / kWindows;
+    const double share = static_cast<double>(sweep.windows()) / scenario_.windows;
     const int32_t blocks = sweep.boundaries().empty() ? 0 : *sweep.boundaries().rbegin();
     const double walk = blocks * Forward(worker, share);
     const double one = share * scenario_.shape.boundary_bytes / scenario_.bandwidth.store_per_second;
     const double write = sweep.boundaries_size() * one;
     // Writing keeps pace or holds up; the last boundary is written when there is nothing left to walk.
-    worker.span.end = now_ + std::max(walk, write - one) + one;
+    worker.span.end = now_ + std::max(walk, write - one) + one + scenario_.others.every_task;
     worker.span.arrived = worker.span.end;
     outcome_.extra_forwards += share * blocks;
+    outcome_.sweeps.push_back(sweep);
     outcome_.bytes_read += blocks * scenario_.shape.block_bytes;
     worker.cursor.reset();
     for (const int32_t boundary : sweep.boundaries()) {

@@ -1,5 +1,7 @@
-// A fleet that prunes one job, in simulated time: the coordinator's own scheduling functions decide who gets what, and
-// measured times say how long it takes. Whatever a run comes to, it comes to again.
+// A fleet that works on one job, in simulated time: the coordinator's own scheduling functions decide who gets what,
+// and measured times say how long it takes. Whatever a run comes to, it comes to again. Pure.
+//
+// Two things ask it: besa-simulate (tests/simulator, docs/simulation.md), and estimates (server/estimate).
 #pragma once
 
 #include <cstdint>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "besa/v1/job.pb.h"
+#include "besa/v1/task.pb.h"
 
 namespace besa::simulator {
 
@@ -22,6 +25,15 @@ struct Shape {
   // Of a block's weights, and of the activations in front of a block.
   double block_bytes = 0.0;
   double boundary_bytes = 0.0;
+};
+
+// Seconds of the tasks that prune nothing, beside the preparation, and what every task takes beyond its work. An
+// evaluation of 0 s does not take place.
+struct OtherTasks {
+  double passthrough = 0.0;
+  double evaluate_dense = 0.0;
+  double evaluate_pruned = 0.0;
+  double every_task = 0.0;
 };
 
 // What one worker moves.
@@ -43,7 +55,12 @@ struct SimulatedWorker {
 struct Scenario {
   Shape shape;
   Bandwidth bandwidth;
+  OtherTasks others;
+  v1::Schedule schedule = v1::SCHEDULE_INDEPENDENT;
   v1::Activations activations = v1::ACTIVATIONS_WALKED;
+  // Calibration windows and their tokens: what sweeps share.
+  int32_t windows = 128;
+  int32_t window_tokens = 2048;
   std::vector<SimulatedWorker> workers;
   double lease_term = 30.0;
 };
@@ -63,8 +80,16 @@ struct Span {
 struct Outcome {
   // From the end of preparation to the commit of the last block.
   double seconds = 0.0;
+  // The same to the commit of the last task.
+  double all_seconds = 0.0;
   // Blocks walked through to get somewhere, over all windows: dense forwards that a single worker would not have made.
   double extra_forwards = 0.0;
+  // Walks that began with the embeddings.
+  int32_t starts = 0;
+  // Shares of the sweeps that were begun.
+  std::vector<v1::SweepShare> sweeps;
+  // Stored activations that were fetched, in boundaries.
+  int32_t boundaries_read = 0;
   // Read by all workers together: weights for walks and for pruning, stored activations.
   double bytes_read = 0.0;
   // Attempts at blocks that came to nothing because their worker died.

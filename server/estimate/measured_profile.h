@@ -1,0 +1,43 @@
+// How fast the fleet's own devices are, from what earlier jobs measured: seconds by stage of every committed task, set
+// against the arithmetic and the bytes that the task had.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "besa/v1/job.pb.h"
+#include "besa/v1/task.pb.h"
+#include "cost/block_shape.h"
+#include "cost/device_profile.h"
+
+namespace besa::server {
+
+// A job that succeeded.
+struct EarlierJob {
+  v1::Job job;
+  std::vector<v1::Task> tasks;
+};
+
+// What was computed on, as TaskResult.numerics tells it.
+struct DeviceClass {
+  // As ListWorkers gives it: Device.model.
+  std::string model;
+  bool cuda = false;
+  bool bfloat16 = false;
+  // On a CPU; 0: however many.
+  int threads = 0;
+};
+
+// Whether the task's numbers come from such a device.
+bool IsOf(const v1::TaskResult& result, const DeviceClass& device);
+
+// The profile of `device` for a job of blocks of that shape, by the jobs whose blocks are nearest to it in size: each
+// figure from the nearest that has it. nullopt if no block was pruned on such a device. What no job shows is taken from
+// what is next to it: a walk is as fast as the pass that takes statistics, recovery as the training. `bytes_per_second`
+// is what Estimate will be given: times beside the moving of bytes are counted by it. Pure.
+std::optional<cost::DeviceProfile> MeasuredProfile(const std::vector<EarlierJob>& jobs, const DeviceClass& device,
+                                                   const cost::BlockShape& shape, double bytes_per_second);
+
+}  // namespace besa::server
