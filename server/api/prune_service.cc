@@ -6,6 +6,7 @@
 #include "server/api/request_log.h"
 #include "server/api/unary_call.h"
 #include "server/api/watch_call.h"
+#include "server/estimate/estimate_job.h"
 #include "storage/base/status_macros.h"
 
 namespace besa::server {
@@ -17,6 +18,13 @@ ServerUnaryReactor* PruneService::CreateJob(CallbackServerContext* context, cons
                                             v1::Job* response) {
   return Answer<v1::Job>(services_.slow, context, response, [=, this] {
     return server::CreateJob(services_, *request, CallerOf(*context), FindTraceId(context->client_metadata()));
+  });
+}
+
+ServerUnaryReactor* PruneService::EstimateJob(CallbackServerContext* context, const v1::EstimateJobRequest* request,
+                                              v1::EstimateJobResponse* response) {
+  return Answer<v1::EstimateJobResponse>(services_.slow, context, response, [=, this] {
+    return server::EstimateJob(*request, services_.coordinator, services_.store, services_.workspace, services_.hooks);
   });
 }
 

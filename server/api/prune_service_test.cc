@@ -14,6 +14,7 @@ using ::besa::server::testing::Call;
 using ::besa::server::testing::InfoOf;
 using ::besa::server::testing::TestService;
 using ::besa::server::testing::WriteFile;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -33,6 +34,11 @@ class PruneServiceTest : public ::testing::Test {
   grpc::Status Create(const v1::CreateJobRequest& request, v1::Job* job) {
     Call call;
     return service_.prune().CreateJob(&call, request, job);
+  }
+
+  grpc::Status Estimate(const v1::EstimateJobRequest& request, v1::EstimateJobResponse* estimate) {
+    Call call;
+    return service_.prune().EstimateJob(&call, request, estimate);
   }
 
   template <class Request>
@@ -144,6 +150,68 @@ TEST_F(PruneServiceTest, ValidateOnlyChecksAndStoresNothing) {
   request.mutable_job()->mutable_spec()->set_model_uri("/etc");
   v1::Job job;
   EXPECT_EQ(Create(request, &job).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+}
+
+TEST_F(PruneServiceTest, EstimateTellsWhatAJobWouldTakeAndStoresNothing) {
+  v1::EstimateJobRequest request;
+  *request.mutable_job() = service_.Request("out").job();
+  request.set_device_kind("cpu");
+  request.set_workers(2);
+  v1::EstimateJobResponse estimate;
+  ASSERT_TRUE(Estimate(request, &estimate).ok());
+  EXPECT_EQ(estimate.spec().calibration().sequence_length(), 64) << "with every default";
+  EXPECT_EQ(estimate.model().blocks(), 2);
+  EXPECT_EQ(estimate.workers(), 2);
+  EXPECT_EQ(estimate.device(), "cpu");
+  EXPECT_GT(estimate.seconds(), estimate.prune_seconds());
+  EXPECT_GT(estimate.prune_seconds(), 0);
+  EXPECT_GT(estimate.bytes_read(), estimate.model().bytes());
+  EXPECT_GT(estimate.bytes_written(), estimate.model().bytes());
+  EXPECT_GT(estimate.block_memory_bytes(), 0);
+  EXPECT_GT(estimate.evaluation_memory_bytes(), 0);
+  EXPECT_FALSE(estimate.basis().empty());
+
+  v1::ListJobsResponse jobs;
+  Call call;
+  ASSERT_TRUE(service_.prune().ListJobs(&call, {}, &jobs).ok());
+  EXPECT_EQ(jobs.jobs_size(), 0);
+  EXPECT_FALSE(OutputExists("out"));
+}
+
+TEST_F(PruneServiceTest, EstimateChecksWhatCreateJobChecks) {
+  v1::EstimateJobRequest request;
+  *request.mutable_job() = service_.Request("out").job();
+  request.set_device_kind("h200");
+  request.set_workers(-1);
+  v1::EstimateJobResponse estimate;
+  EXPECT_EQ(InfoOf(Estimate(request, &estimate)).metadata.at("field"), "workers");
+  request.set_workers(1);
+  request.mutable_job()->mutable_spec()->set_sparsity(1.2);
+  const grpc::Status status = Estimate(request, &estimate);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(InfoOf(status).metadata.at("field"), "sparsity");
+  request.mutable_job()->mutable_spec()->set_sparsity(0.5);
+  request.mutable_job()->mutable_spec()->set_model_uri("/etc");
+  EXPECT_EQ(Estimate(request, &estimate).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+}
+
+TEST_F(PruneServiceTest, EstimateIsForADeviceOfWhichSomethingIsKnown) {
+  v1::EstimateJobRequest request;
+  *request.mutable_job() = service_.Request("out").job();
+  v1::EstimateJobResponse estimate;
+  for (const char* kind : {"", "abacus"}) {
+    request.set_device_kind(kind);
+    const grpc::Status status = Estimate(request, &estimate);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION) << kind;
+    EXPECT_EQ(InfoOf(status).reason, "DEVICE_UNKNOWN");
+    EXPECT_EQ(InfoOf(status).metadata.at("field"), "device_kind");
+  }
+  request.clear_device_kind();
+  service_.Register("w");
+  service_.Register("x");
+  ASSERT_TRUE(Estimate(request, &estimate).ok()) << "the connected workers'";
+  EXPECT_EQ(estimate.workers(), 2);
+  EXPECT_THAT(estimate.basis(), Contains(HasSubstr("no block has been pruned on")));
 }
 
 TEST_F(PruneServiceTest, ListsPagesNewestFirstAndFilters) {

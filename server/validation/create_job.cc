@@ -208,12 +208,13 @@ absl::StatusOr<ValidatedJob> ValidateCreateJob(const v1::CreateJobRequest& reque
                       absl::StrCat("a folder apart from the service's workspace ", workspace.ToString()));
   }
 
-  const auto checkpoint = storage::Checkpoint::Open(store, model);
+  auto checkpoint = storage::Checkpoint::Open(store, model);
   if (!checkpoint.ok()) return InField("model_uri", spec.model_uri(), checkpoint.status());
   RETURN_IF_ERROR(CheckPatternFits(spec, checkpoint->config()));
   RETURN_IF_ERROR(ResolveTexts(spec, *checkpoint, store));
   RETURN_IF_ERROR(CheckOutputFolder(store, model, output));
-  return ValidatedJob{.spec = std::move(spec), .model = Summarise(*checkpoint)};
+  v1::ModelSummary summary = Summarise(*checkpoint);
+  return ValidatedJob{.spec = std::move(spec), .model = std::move(summary), .checkpoint = *std::move(checkpoint)};
 }
 
 }  // namespace besa::server

@@ -5,6 +5,7 @@
 #include "besa/v1/job.pb.h"
 #include "besa/v1/prune_service.pb.h"
 #include "server/hooks/endpoints.h"
+#include "storage/checkpoint/checkpoint.h"
 #include "storage/object/object_store.h"
 
 namespace besa::server {
@@ -14,6 +15,8 @@ struct ValidatedJob {
   // Every default filled in, addresses normalised.
   v1::JobSpec spec;
   v1::ModelSummary model;
+  // As its headers have it.
+  storage::Checkpoint checkpoint;
 };
 
 // Checks `request` against the checkpoint and files it names. Reads headers and small files only and leaves nothing
