@@ -117,6 +117,10 @@ absl::StatusOr<v1::Job> PruneClient::CreateJob(v1::CreateJobRequest request) {
   return impl_->Call(*impl_->prune, &v1::PruneService::Stub::CreateJob, request);
 }
 
+absl::StatusOr<v1::EstimateJobResponse> PruneClient::EstimateJob(const v1::EstimateJobRequest& request) {
+  return impl_->Call(*impl_->prune, &v1::PruneService::Stub::EstimateJob, request);
+}
+
 absl::StatusOr<v1::Job> PruneClient::GetJob(absl::string_view name) {
   v1::GetJobRequest request;
   request.set_name(std::string(name));

@@ -51,6 +51,8 @@ class PruneClient {
 
   // Creates a job. An empty request_id is filled in, which makes the call safe to repeat.
   absl::StatusOr<v1::Job> CreateJob(v1::CreateJobRequest request);
+  // What the job would take.
+  absl::StatusOr<v1::EstimateJobResponse> EstimateJob(const v1::EstimateJobRequest& request);
   absl::StatusOr<v1::Job> GetJob(absl::string_view name);
   // Jobs that match `filter`, newest first, at most `limit` (0: all), gathered over the pages. next_page_token is set
   // if there are more.

@@ -12,6 +12,8 @@ struct Context;
 
 // besa prune, besa validate.
 void AddPruneCommands(CLI::App& app, Context& context);
+// besa estimate.
+void AddEstimateCommand(CLI::App& app, Context& context);
 // besa jobs list|get|watch|cancel|retry|delete|tasks|logs.
 void AddJobsCommand(CLI::App& app, Context& context);
 // besa report.

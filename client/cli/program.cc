@@ -36,6 +36,7 @@ int RunProgram(int argc, const char* const* argv, Surroundings surroundings) {
   app.add_flag("--json", context.json, "JSON on stdout: one object, or one a line where a job is watched");
   AddDurationOption(app, "--timeout", context.timeout, "How long to wait for each answer [10s]");
   AddPruneCommands(app, context);
+  AddEstimateCommand(app, context);
   AddJobsCommand(app, context);
   AddReportCommand(app, context);
   AddWorkersCommand(app, context);

@@ -77,6 +77,31 @@ TEST_F(ProgramTest, PruneSendsAbsolutePathsAndSaysHowToWatch) {
   EXPECT_FALSE(sent.validate_only());
 }
 
+TEST_F(ProgramTest, EstimateSendsTheJobWorkersAndDevice) {
+  v1::EstimateJobRequest sent;
+  server_.prune.estimate_job = [&](const v1::EstimateJobRequest& request, v1::EstimateJobResponse* response) {
+    sent = request;
+    response->set_workers(8);
+    response->set_device("NVIDIA H200");
+    response->set_seconds(40);
+    return Status::OK;
+  };
+  std::vector<std::string> arguments = Prune({"--quality", "balanced", "--workers", "8", "--device-kind", "h200"});
+  arguments[0] = "estimate";
+  const auto result = Besa(arguments);
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("40.0 s with 8 workers on NVIDIA H200\n"));
+  EXPECT_EQ(sent.workers(), 8);
+  EXPECT_EQ(sent.device_kind(), "h200");
+  EXPECT_EQ(sent.job().spec().model_uri(), "/models/books");
+  EXPECT_EQ(sent.job().spec().method().quality(), v1::QUALITY_BALANCED);
+
+  arguments.insert(arguments.begin(), "--json");
+  EXPECT_EQ(json::parse(Besa(arguments).out)["workers"], 8);
+  arguments[arguments.size() - 3] = "0";
+  EXPECT_EQ(Besa(arguments).code, 2) << "no worker at all";
+}
+
 TEST_F(ProgramTest, WatchEndsWithTheOutputAsLastLine) {
   ServeJob(MakeJob(v1::JOB_STATE_SUCCEEDED, 20));
   const auto result = Besa(Prune({"--watch"}));

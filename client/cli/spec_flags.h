@@ -1,4 +1,4 @@
-// The flags of `besa prune` and `besa validate`, and the request they make.
+// The flags of `besa prune`, `besa validate` and `besa estimate`, and the request they make.
 #pragma once
 
 #include <cstdint>

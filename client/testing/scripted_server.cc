@@ -20,6 +20,10 @@ grpc::Status Answer(const Script<Request, Response>& script, const Request* requ
 grpc::Status ScriptedPrune::CreateJob(grpc::ServerContext*, const v1::CreateJobRequest* request, v1::Job* response) {
   return Answer(create_job, request, response);
 }
+grpc::Status ScriptedPrune::EstimateJob(grpc::ServerContext*, const v1::EstimateJobRequest* request,
+                                        v1::EstimateJobResponse* response) {
+  return Answer(estimate_job, request, response);
+}
 grpc::Status ScriptedPrune::GetJob(grpc::ServerContext*, const v1::GetJobRequest* request, v1::Job* response) {
   return Answer(get_job, request, response);
 }

@@ -24,6 +24,7 @@ using WatchWriter = std::function<bool(const v1::WatchJobResponse&)>;
 class ScriptedPrune : public v1::PruneService::Service {
  public:
   Script<v1::CreateJobRequest, v1::Job> create_job;
+  Script<v1::EstimateJobRequest, v1::EstimateJobResponse> estimate_job;
   Script<v1::GetJobRequest, v1::Job> get_job;
   Script<v1::ListJobsRequest, v1::ListJobsResponse> list_jobs;
   Script<v1::CancelJobRequest, v1::Job> cancel_job;
@@ -34,6 +35,7 @@ class ScriptedPrune : public v1::PruneService::Service {
 
  private:
   grpc::Status CreateJob(grpc::ServerContext*, const v1::CreateJobRequest*, v1::Job*) override;
+  grpc::Status EstimateJob(grpc::ServerContext*, const v1::EstimateJobRequest*, v1::EstimateJobResponse*) override;
   grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest*, v1::Job*) override;
   grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest*, v1::ListJobsResponse*) override;
   grpc::Status WatchJob(grpc::ServerContext*, const v1::WatchJobRequest*,
