@@ -205,6 +205,16 @@ class Cluster:
 
         A relative output lies in the cluster's folder.
         """
+        return self.besa("--json", "prune", *self.spec_flags(output, overrides), *extra)
+
+    def estimate(self, output: str | Path, *extra: str, **overrides) -> dict:
+        """What `besa estimate` says of the job that `prune` would submit with the same arguments."""
+        result = self.besa("--json", "estimate", *self.spec_flags(output, overrides), *extra)
+        assert result.code == 0, result.err
+        return result.json()
+
+    def spec_flags(self, output: str | Path, overrides: dict) -> list[str]:
+        """The flags of `prune` and `estimate`; see `prune`."""
         options = {
             "model": MODEL,
             "output": output if str(output).startswith("s3://") else self.folder / output,
@@ -217,7 +227,7 @@ class Cluster:
         for name, value in options.items():
             if value is not None:
                 flags += [f"--{name.replace('_', '-')}", str(value)]
-        return self.besa("--json", "prune", *flags, *extra)
+        return flags
 
     def submit(self, output: str, *extra: str, **overrides) -> str:
         """Submits and returns the job's name."""

@@ -19,7 +19,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from cluster import HELD_OUT, ROOT, Cluster, wait_until
-from monitored import Prometheus, dashboards, fill_in, metrics_address, panels
+from monitored import Prometheus, dashboards, fill_in, panels
+from scrape import metrics_address
 
 WIDTH = 24
 UNITS = {"bytes": (2**20, "MiB"), "Bps": (2**20, "MiB/s"), "percentunit": (0.01, "%"), "s": (1, "s")}

@@ -14,7 +14,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cluster import ROOT, Cluster, wait_until
+from cluster import ROOT, wait_until
 
 DEPLOY = ROOT / "deploy" / "prometheus"
 DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
@@ -24,19 +24,6 @@ def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
-
-
-def metrics_address(cluster: Cluster, name: str) -> str:
-    """Where a process serves its metrics, from its log; after a restart the last one."""
-    found = wait_until(
-        lambda: re.findall(r"metrics at http://([0-9.:]+)/metrics", cluster.log(name)), 30, f"the metrics of {name}"
-    )
-    return found[-1]
-
-
-def scrape(address: str) -> str:
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
-        return answer.read().decode()
 
 
 @dataclass

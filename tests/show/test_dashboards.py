@@ -8,7 +8,8 @@ import time
 import pytest
 
 from cluster import ROOT, Cluster, wait_until
-from monitored import DASHBOARDS, DEPLOY, Prometheus, dashboards, fill_in, metrics_address, panels, scrape
+from monitored import DASHBOARDS, DEPLOY, Prometheus, dashboards, fill_in, panels
+from scrape import metrics_address, scrape
 
 
 class Run:

@@ -9,7 +9,7 @@ import pytest
 
 from cluster import Cluster, wait_until
 from hook_server import SECRET, HookServer, hook_flags
-from monitored import metrics_address, scrape
+from scrape import metrics_address, scrape
 
 
 @pytest.fixture
