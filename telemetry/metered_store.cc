@@ -42,6 +42,9 @@ class StoreMetrics {
     seconds_.Add(labels, prometheus::Histogram::BucketBoundaries{.001, .01, .1, 1, 10, 100})
         .Observe(absl::ToDoubleSeconds(clock_.Steady() - began));
     prometheus::Labels with_code = labels;
+    // What an alert waits for is there from the first operation on, so that the first one shows as an increase.
+    with_code["code"] = CodeLabel(absl::StatusCode::kResourceExhausted);
+    operations_.Add(with_code);
     with_code["code"] = CodeLabel(code);
     operations_.Add(with_code).Increment();
   }

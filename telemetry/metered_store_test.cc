@@ -36,6 +36,9 @@ TEST_F(MeteredStoreTest, CountsBytesAndOperations) {
   EXPECT_THAT(text, HasSubstr(R"(besa_store_bytes_total{direction="written",store="file"} 12)"));
   EXPECT_THAT(text, HasSubstr(R"(besa_store_operations_total{code="OK",operation="write",store="file"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(besa_store_operations_total{code="NOT_FOUND",operation="stat",store="file"} 1)"));
+  EXPECT_THAT(text,
+              HasSubstr(R"(besa_store_operations_total{code="RESOURCE_EXHAUSTED",operation="write",store="file"} 0)"))
+      << "so that an alert sees the first one as an increase";
   EXPECT_THAT(text, HasSubstr(R"(besa_store_operation_seconds_count{operation="read",store="file"} 1)"));
 }
 

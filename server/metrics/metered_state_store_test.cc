@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "prometheus/text_serializer.h"
@@ -46,6 +47,17 @@ TEST_F(MeteredStateStoreTest, CountsWhatTheStepsComeTo) {
   EXPECT_THAT(text, HasSubstr("besa_lease_expiries_total 0"));
   EXPECT_THAT(text, HasSubstr(R"(besa_state_operation_seconds_count{operation="create_job"} 1)"));
   EXPECT_THAT(text, Not(HasSubstr("besa_state_operation_errors_total{")));
+}
+
+// A counter that appears with 1 has not increased, as Prometheus sees it: an alert would miss the first one.
+TEST_F(MeteredStateStoreTest, WhatMayGoWrongIsThereFromTheStart) {
+  const std::string text = Text();
+  for (const char* kind : {"PREPARE", "SWEEP", "PRUNE", "PASSTHROUGH", "EVALUATE_DENSE", "EVALUATE_PRUNED"}) {
+    const std::string of = absl::StrCat(R"(besa_attempts_ended_total{kind=")", kind, R"(",outcome=)");
+    EXPECT_THAT(text, HasSubstr(of + R"("FAILED",reason="OUT_OF_MEMORY"} 0)"));
+    EXPECT_THAT(text, HasSubstr(of + R"("EXPIRED",reason="LOST"} 0)"));
+  }
+  EXPECT_THAT(text, HasSubstr(R"(besa_jobs_ended_total{state="FAILED"} 0)"));
 }
 
 TEST_F(MeteredStateStoreTest, ALeaseThatExpiresIsCountedOnce) {

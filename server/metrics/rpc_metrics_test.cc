@@ -31,6 +31,8 @@ TEST(RpcMetrics, CountsByMethodAndCodeAndKeepsStrangersTogether) {
   EXPECT_THAT(text, HasSubstr(R"(besa_rpc_calls_total{code="NOT_FOUND",method="PruneService/GetJob"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(besa_rpc_seconds_bucket{method="PruneService/GetJob",le="0.01"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(besa_rpc_calls_total{code="NOT_FOUND",method="other"} 3)"));
+  EXPECT_THAT(text, HasSubstr(R"(besa_rpc_calls_total{code="INTERNAL",method="WorkerService/CommitTask"} 0)"))
+      << "so that an alert sees the first one as an increase";
   EXPECT_THAT(text, Not(HasSubstr("Hack")));
   EXPECT_THAT(text, Not(HasSubstr(R"(besa_rpc_seconds_bucket{method="PruneService/WatchJob")")));
 }

@@ -76,6 +76,18 @@ StepMetrics::StepMetrics(prometheus::Registry& registry)
     jobs_ended_.Add({{"state", StateLabel(state)}});
   }
   for (const char* outcome : {"delivered", "failed", "undelivered"}) hooks_.Add({{"outcome", outcome}});
+  for (int kind = v1::TaskKind_MIN + 1; kind <= v1::TaskKind_MAX; ++kind) {
+    const auto begin = [&](v1::AttemptOutcome outcome, v1::FailureReason reason) {
+      attempts_.Add({{"kind", KindLabel(static_cast<v1::TaskKind>(kind))},
+                     {"outcome", OutcomeLabel(outcome)},
+                     {"reason", ReasonLabel(reason)}});
+    };
+    for (int reason = v1::FailureReason_MIN + 1; reason <= v1::FailureReason_MAX; ++reason) {
+      if (v1::FailureReason_IsValid(reason)) begin(v1::ATTEMPT_OUTCOME_FAILED, static_cast<v1::FailureReason>(reason));
+    }
+    begin(v1::ATTEMPT_OUTCOME_EXPIRED, v1::FAILURE_REASON_LOST);
+    begin(v1::ATTEMPT_OUTCOME_EXPIRED, v1::FAILURE_REASON_NO_PROGRESS);
+  }
 }
 
 void StepMetrics::Record(const BeforeStep& before, const JobChanges& changes) {

@@ -89,6 +89,9 @@ def test_a_worker_that_was_killed_shows(run):
     found = run.prometheus.range("besa_lease_expiries_total", run.begin)
     assert max(float(value) for series in found for _, value in series["values"]) >= 1
     assert run.prometheus.range('besa_workers{state="LOST"} == 1', run.begin)
+    # Its attempt is the first that expires, and shows as an increase all the same.
+    expired = 'sum(increase(besa_attempts_ended_total{outcome="EXPIRED", reason="LOST"}[10s])) > 0'
+    assert run.prometheus.range(expired, run.begin)
 
 
 def test_names_help_and_labels_are_as_prometheus_wants_them(run):
