@@ -139,7 +139,7 @@ def fleet():
                 lines("Queue time of jobs", quantiles("besa_job_queue_seconds"), "s", "From creation to first lease"),
             ],
             "Trouble": [
-                lines("Failed attempts an hour, by reason", [(failed + " or vector(0)", "{{reason}}")]),
+                lines("Failed attempts an hour, by reason", [(f"({failed}) > 0 or vector(0)", "{{reason}}")]),
                 lines(
                     "Lease expiries an hour",
                     [(f"sum(rate(besa_lease_expiries_total[{RATE}])) * 3600", "expired")],

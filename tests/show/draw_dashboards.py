@@ -22,7 +22,10 @@ from cluster import HELD_OUT, ROOT, Cluster, wait_until
 from monitored import Prometheus, dashboards, fill_in, panels
 from scrape import metrics_address
 
+# Of a dashboard, in Grafana's units; inches of one of its rows, and of the title.
 WIDTH = 24
+ROW = 0.37
+HEAD = 0.6
 UNITS = {"bytes": (2**20, "MiB"), "Bps": (2**20, "MiB/s"), "percentunit": (0.01, "%"), "s": (1, "s")}
 
 
@@ -47,8 +50,11 @@ def answers(prometheus: Prometheus, panel: dict, variables: dict, begin: float) 
 
 
 def draw_number(axes, series, scale, unit, name_only: bool) -> None:
-    name, _, values = series[-1]
-    text = name if name_only else f"{short(values[-1] / scale)}{' ' + unit if unit else ''}"
+    _, _, values = series[-1]
+    # Series that have ended, such as a state that a job was in, are gone.
+    last = max(times[-1] for _, times, _ in series)
+    names = dict.fromkeys(name for name, times, _ in series if times[-1] == last)
+    text = "\n".join(names) if name_only else f"{short(values[-1] / scale)}{' ' + unit if unit else ''}"
     axes.text(0.5, 0.45, text, ha="center", va="center", fontsize=12 if name_only else 19, color="#1f6f8b", wrap=True)
     axes.set_axis_off()
 
@@ -71,13 +77,15 @@ def draw_heat(axes, figure, series, scale) -> None:
     image = axes.imshow(grid, aspect="auto", cmap="YlGnBu", interpolation="nearest", extent=(0, last, len(grid), 0))
     axes.set_yticks([row + 0.5 for row in range(len(grid))], [name for name, _, _ in ordered])
     axes.set_ylabel("block")
-    figure.colorbar(image, ax=axes, fraction=0.03)
+    figure.colorbar(image, ax=axes, fraction=0.03, pad=0.02).ax.tick_params(labelsize=7)
 
 
 def draw_lines(axes, series, scale) -> None:
     for name, times, values in series[:14]:
         axes.plot(times, [value / scale for value in values], label=name, linewidth=1.4)
-    axes.set_ylim(bottom=0)
+    # The legend gets room of its own above the lines.
+    most = max((value / scale for _, _, values in series[:14] for value in values), default=0)
+    axes.set_ylim(0, most * (1.1 + 0.09 * ((min(len(series), 14) + 1) // 2)) or 1)
     axes.grid(alpha=0.25)
     if any(name for name, _, _ in series):
         axes.legend(fontsize=6.5, loc="upper left", ncols=2, framealpha=0.7)
@@ -94,13 +102,24 @@ def draw(board: dict, prometheus: Prometheus, variables: dict, begin: float, pat
         places.append((x, y, width, height))
         x, tallest = x + width, max(tallest, height)
     rows = y + tallest
-    figure = plt.figure(figsize=(17, rows * 0.42), layout=None)
-    grid = figure.add_gridspec(
-        rows, WIDTH, left=0.03, right=0.99, top=1 - 0.9 / (rows * 0.42), bottom=0.02, wspace=2.5, hspace=2.2
-    )
-    figure.suptitle(board["title"], fontsize=15, x=0.01, ha="left")
+    figure_width, figure_height = 17, HEAD + rows * ROW
+    figure = plt.figure(figsize=(figure_width, figure_height))
+
+    def place(left: int, top: int, width: int, height: int, panel_type: str):
+        """Axes within the panel's cell, with room for its title and the labels of its axes; all in inches."""
+        before = 0.95 if panel_type == "bargauge" else 0.5
+        x0 = left * figure_width / WIDTH + before
+        after = 0.5 if panel_type == "status-history" else 0.15
+        x1 = (left + width) * figure_width / WIDTH - after
+        y0 = figure_height - HEAD - (top + height) * ROW + 0.3
+        y1 = figure_height - HEAD - top * ROW - 0.32
+        return figure.add_axes(
+            (x0 / figure_width, y0 / figure_height, (x1 - x0) / figure_width, (y1 - y0) / figure_height)
+        )
+
+    figure.text(0.01, 1 - 0.3 / figure_height, board["title"], fontsize=15, ha="left", va="center")
     for panel, (left, top, width, height) in zip(wanted, places, strict=True):
-        axes = figure.add_subplot(grid[top : top + height, left : left + width])
+        axes = place(left, top, width, height, panel["type"])
         axes.set_title(panel["title"], fontsize=9.5, loc="left")
         series = answers(prometheus, panel, variables, begin)
         scale, unit = UNITS.get(panel["fieldConfig"]["defaults"].get("unit", ""), (1, ""))
@@ -145,7 +164,7 @@ def main() -> None:
             time.sleep(5)
             for board in dashboards():
                 path = target / f"dashboard-{board['uid'].removeprefix('besa-')}.png"
-                draw(board, prometheus, {"job": job, "instance": ".*"}, begin, path)
+                draw(board, prometheus, {"job": job, "instance": "|".join(workers)}, begin, path)
                 print(path)
         finally:
             prometheus.stop()

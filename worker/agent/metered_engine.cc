@@ -28,9 +28,8 @@ class MeteredEngine final : public Engine {
                    .Register(registry)) {}
 
   absl::StatusOr<pruner::BlockPruning> Prune(const pruner::PruneRequest& request, const Observer& observer) override {
-    // Other methods hardly multiply: a share of the floor would say nothing of them.
-    const bool measured = request.options.method == pruner::Method::kBesa;
-    if (measured && !rate_) rate_ = MeasureRate();
+    const bool measured = IsMeasured(request);
+    if (measured && outdated_) MeasureRate();
     auto pruning = engine_->Prune(request, observer);
     if (measured && pruning.ok()) Tell(request, *pruning);
     return pruning;
@@ -77,30 +76,40 @@ class MeteredEngine final : public Engine {
   }
 
  private:
-  // FLOP/s; 0 if it cannot be measured, which is not tried again.
-  double MeasureRate() {
+  // Other methods hardly multiply, and the rate is that of the device's own type: a share would say nothing.
+  bool IsMeasured(const pruner::PruneRequest& request) const {
+    const auto own = device().id == "cpu" ? pruner::ComputeType::kFloat32 : pruner::ComputeType::kBFloat16;
+    return request.options.method == pruner::Method::kBesa && request.compute.value_or(own) == own;
+  }
+
+  void MeasureRate() {
+    outdated_ = false;
     const absl::StatusOr<double> rate = engine_->MatrixProductRate();
-    if (rate.ok()) {
-      spdlog::info("a large matrix product runs at {:.3g} TFLOP/s here", *rate * 1e-12);
-      return *rate;
+    if (!rate.ok()) {
+      spdlog::warn("the rate of a matrix product cannot be measured, so the share of the floor stays unknown: {}",
+                   std::string(rate.status().message()));
+      return;
     }
-    spdlog::warn("the rate of a matrix product cannot be measured, so the share of the floor stays unknown: {}",
-                 std::string(rate.status().message()));
-    return 0.0;
+    spdlog::info("a large matrix product runs at {:.3g} TFLOP/s here", *rate * 1e-12);
+    rate_ = std::max(rate_, *rate);
   }
 
   void Tell(const pruner::PruneRequest& request, const pruner::BlockPruning& pruning) {
     const pruner::TokenWindows& calibration = *request.calibration;
     const pruner::BesaOptions options = pruner::ResolveOptions(request.options, *request.config, calibration.windows);
     const double seconds = DeviceSeconds(pruning.stages, options.schedule);
-    if (*rate_ <= 0.0 || seconds <= 0.0) return;
+    if (rate_ <= 0.0 || seconds <= 0.0) return;
     const double flops = pruner::BlockFlops(*request.config, calibration.windows, calibration.length, options);
-    ratio_.Add({}).Set(flops / *rate_ / seconds);
+    const double share = flops / rate_ / seconds;
+    outdated_ = share > 1.0;
+    if (!outdated_) ratio_.Add({}).Set(share);
   }
 
   const std::unique_ptr<Engine> engine_;
   prometheus::Family<prometheus::Gauge>& ratio_;
-  std::optional<double> rate_;
+  // FLOP/s; 0 until it is known.
+  double rate_ = 0.0;
+  bool outdated_ = true;
 };
 
 }  // namespace

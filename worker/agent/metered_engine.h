@@ -16,8 +16,10 @@ double DeviceSeconds(const std::vector<pruner::StageSeconds>& stages, pruner::Sc
 //   besa_worker_gemm_floor_ratio    of the last block pruned with BESA: the time that the FLOPs of its passes
 //                                   (pruner/block_cost.h) would take at the rate of a large matrix product, over the
 //                                   time that they took. 1 is as good as it gets. Not there before the first block
-// The rate is measured once, right before the first block: about a second on a GPU, a third of one on a CPU. If it
-// cannot be, the log says why and the gauge stays away. Everything else is `engine`'s, bit for bit.
+// Blocks computed in another type than the device's own (bfloat16 on a GPU, float32 on a CPU) are left out. The rate is
+// measured right before the first block: about a second on a GPU, a third of one on a CPU. A share above 1 shows that
+// something else used the device then: it is not told, and the rate is measured again before the next block. If it
+// cannot be measured, the log says why and the gauge stays away. Everything else is `engine`'s, bit for bit.
 std::unique_ptr<pruner::Engine> MeterEngine(std::unique_ptr<pruner::Engine> engine, prometheus::Registry& registry);
 
 }  // namespace besa::worker

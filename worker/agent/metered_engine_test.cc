@@ -1,6 +1,7 @@
 // The share of the floor as it is told of the real engine, on books-llama-3m.
 #include "worker/agent/metered_engine.h"
 
+#include <cstdio>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -31,7 +32,8 @@ class MeteredEngineTest : public ::testing::Test {
     return std::move(Engine::Create({.device = "cpu", .threads = 1})).value();
   }
 
-  BlockPruning Prune(Engine& engine, int64_t block, pruner::Method method = pruner::Method::kBesa) {
+  BlockPruning Prune(Engine& engine, int64_t block, pruner::Method method = pruner::Method::kBesa,
+                     std::optional<pruner::ComputeType> compute = std::nullopt) {
     return engine
         .Prune({.config = &checkpoint_.config(),
                 .dense = &checkpoint_,
@@ -39,7 +41,8 @@ class MeteredEngineTest : public ::testing::Test {
                 .stream_key = "books",
                 .calibration = &calibration_,
                 .block = block,
-                .options = {.method = method}},
+                .options = {.method = method},
+                .compute = compute},
                [](const pruner::Progress&) { return true; })
         .value();
   }
@@ -65,6 +68,7 @@ TEST_F(MeteredEngineTest, TellsTheShareOfTheLastBlock) {
   EXPECT_EQ(Ratio(), std::nullopt);
   const BlockPruning first = Prune(*engine, 0);
   ASSERT_TRUE(Ratio().has_value());
+  std::printf("share of the floor: %.3f\n", *Ratio());
   // Small matrices are far from what the processor can do.
   EXPECT_GT(*Ratio(), 0.001);
   EXPECT_LT(*Ratio(), 1.0);
@@ -88,9 +92,11 @@ TEST_F(MeteredEngineTest, ChangesNoBitOfWhatItMeasures) {
   EXPECT_EQ(metered->Cursor(), plain->Cursor());
 }
 
-TEST_F(MeteredEngineTest, SaysNothingOfMethodsThatDoNotTrain) {
+TEST_F(MeteredEngineTest, SaysNothingOfWhatTheRateIsNotThatOf) {
   const auto engine = MeterEngine(NewEngine(), registry_);
   Prune(*engine, 0, pruner::Method::kWanda);
+  EXPECT_EQ(Ratio(), std::nullopt);
+  Prune(*engine, 1, pruner::Method::kBesa, pruner::ComputeType::kBFloat16);
   EXPECT_EQ(Ratio(), std::nullopt);
 }
 

@@ -4,13 +4,16 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>
 
+#include <algorithm>
+
 namespace besa::pruner {
 
 absl::StatusOr<double> MeasureMatrixProducts(const ComputeDevice& device, const Clock& clock) {
   const bool cuda = device.device().is_cuda();
   // Large enough to fill the device.
   const int64_t size = cuda ? 8192 : 1024;
-  // Long enough for a GPU to get as slow as it does when it is warm; a CPU worker has better to do.
+  // Long enough for a GPU to get as slow as it does when it is warm. On a CPU others may have taken the cores
+  // meanwhile, so the fastest product counts, and a worker has better to do.
   const absl::Duration enough = cuda ? absl::Seconds(1) : absl::Milliseconds(250);
   const int at_once = cuda ? 20 : 1;
   const at::TensorOptions options = device.OptionsFor(std::nullopt);
@@ -24,15 +27,19 @@ absl::StatusOr<double> MeasureMatrixProducts(const ComputeDevice& device, const 
   };
   run();
   const absl::Duration begin = clock.Steady();
-  int64_t products = 0;
-  absl::Duration passed;
+  absl::Duration end = begin;
+  absl::Duration fastest = absl::InfiniteDuration();
+  int64_t runs = 0;
   do {
+    const absl::Duration before = end;
     run();
-    products += at_once;
-    passed = clock.Steady() - begin;
-  } while (passed < enough);
+    end = clock.Steady();
+    fastest = std::min(fastest, end - before);
+    ++runs;
+  } while (end - begin < enough);
+  const absl::Duration of_a_run = cuda ? (end - begin) / runs : fastest;
   const double flops = 2.0 * static_cast<double>(size) * static_cast<double>(size) * static_cast<double>(size);
-  return flops * static_cast<double>(products) / absl::ToDoubleSeconds(passed);
+  return flops * at_once / absl::ToDoubleSeconds(of_a_run);
 }
 
 }  // namespace besa::pruner

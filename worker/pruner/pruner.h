@@ -214,8 +214,8 @@ class Engine {
   // The most bytes of device memory that were held at once so far; 0 on a CPU, which does not tell.
   virtual int64_t PeakMemory() const = 0;
 
-  // FLOP/s of a large matrix product of random numbers, in bfloat16 on a GPU, kept up for a second, and in float32 on a
-  // CPU, for a quarter of one: what the device can do at best. RESOURCE_EXHAUSTED or INTERNAL if it cannot be run.
+  // FLOP/s of a large matrix product of random numbers, what the device can do at best: on a GPU in bfloat16 for a
+  // second, on a CPU the fastest in float32 of a quarter of one. RESOURCE_EXHAUSTED or INTERNAL if it cannot be run.
   virtual absl::StatusOr<double> MatrixProductRate() = 0;
 
   // Walks the activations to the block (from where they stand, or from the embeddings) and prunes it. In the sequential
