@@ -6,10 +6,10 @@
 #include <string>
 #include <utility>
 
+#include "cost/block_flops.h"
 #include "prometheus/gauge.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/status_macros.h"
-#include "worker/pruner/block_cost.h"
 
 namespace besa::worker {
 namespace {
@@ -99,7 +99,7 @@ class MeteredEngine final : public Engine {
     const pruner::BesaOptions options = pruner::ResolveOptions(request.options, *request.config, calibration.windows);
     const double seconds = DeviceSeconds(pruning.stages, options.schedule);
     if (rate_ <= 0.0 || seconds <= 0.0) return;
-    const double flops = pruner::BlockFlops(*request.config, calibration.windows, calibration.length, options);
+    const double flops = cost::BlockFlops(*request.config, calibration.windows, calibration.length, options);
     const double share = flops / rate_ / seconds;
     outdated_ = share > 1.0;
     if (!outdated_) ratio_.Add({}).Set(share);

@@ -14,7 +14,7 @@ namespace besa::worker {
 double DeviceSeconds(const std::vector<pruner::StageSeconds>& stages, pruner::Schedule schedule);
 
 //   besa_worker_gemm_floor_ratio    of the last block pruned with BESA: the time that the FLOPs of its passes
-//                                   (pruner/block_cost.h) would take at the rate of a large matrix product, over the
+//                                   (cost/block_flops.h) would take at the rate of a large matrix product, over the
 //                                   time that they took. 1 is as good as it gets. Not there before the first block
 // Blocks computed in another type than the device's own (bfloat16 on a GPU, float32 on a CPU) are left out. The rate is
 // measured right before the first block: about a second on a GPU, a third of one on a CPU. A share above 1 shows that
