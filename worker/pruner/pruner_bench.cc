@@ -3,7 +3,6 @@
 //
 // The yardstick of a training step is its own matrix products, timed alone in the same run: those of the seven linears,
 // and those inside attention, of every block of queries with the keys that it sees.
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
@@ -17,6 +16,7 @@
 
 #include "storage/base/clock.h"
 #include "worker/pruner/block_trainer.h"
+#include "worker/pruner/compute_device.h"
 #include "worker/pruner/importance.h"
 
 namespace besa::pruner {
@@ -100,7 +100,14 @@ void Measure(const char* name, const BlockShape& shape, int64_t batch, int64_t l
 }  // namespace besa::pruner
 
 int main(int argc, char** argv) {
-  at::set_num_threads(argc > 1 ? std::atoi(argv[1]) : 1);
+  // As an engine does: threads, and what malloc keeps.
+  const auto device =
+      besa::pruner::ComputeDevice::Open({.device = "cpu", .threads = argc > 1 ? std::atoi(argv[1]) : 1});
+  if (!device.ok()) {
+    std::fprintf(stderr, "pruner_bench: %s\n", device.status().ToString().c_str());
+    return 1;
+  }
+  device->Use();
   const besa::pruner::BlockShape small = {192, 512, 3, 1, 64, 1e-5, 10000.0};
   const besa::pruner::BlockShape medium = {512, 1408, 8, 4, 64, 1e-5, 10000.0};
   besa::pruner::Measure("3m", small, 2, 256);
