@@ -27,8 +27,10 @@ struct DeviceProfile {
   double recovery = 0.0;
   double evaluation = 0.0;
   double solving = 0.0;
-  // The least time of a step of training or recovery, in seconds: small blocks are bound by launches.
-  double step_seconds = 0.0;
+  // What a step of the training, and of recovery, takes beyond its arithmetic at these rates: masks, histograms, the
+  // optimiser, launches. It does not grow with the samples of a step.
+  double training_step_seconds = 0.0;
+  double recovery_step_seconds = 0.0;
 
   // Seconds beside moving bytes and arithmetic: of loading a block, of writing one, of the passthrough task, of
   // publishing; and of every task, between its lease and its commit.
@@ -51,8 +53,7 @@ struct DeviceProfile {
 double SolvingFlops(const BlockShape& shape, int64_t samples, int64_t length);
 
 // The figures of docs/benchmarks.md for a kind of device, "h200", "h100" or "cpu", or for a model whose name tells its
-// kind ("NVIDIA H200"), for blocks of so many weights in their linears and steps of so many samples. nullopt if there
-// are none. Pure.
-std::optional<DeviceProfile> KnownDevice(absl::string_view kind_or_model, int64_t block_weights, int64_t batch_size);
+// kind ("NVIDIA H200"), for blocks of so many weights in their linears. nullopt if there are none. Pure.
+std::optional<DeviceProfile> KnownDevice(absl::string_view kind_or_model, int64_t block_weights);
 
 }  // namespace besa::cost

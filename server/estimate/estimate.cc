@@ -80,24 +80,28 @@ class Estimator {
   // A walk of all windows through a block: its weights, and the pass.
   double WalkSeconds() const { return device_.load_seconds + Transfer(block_bytes_) + Seconds(forward_, device_.walk); }
 
-  double TrainingSeconds(int64_t passes, int64_t batch, double rate) const {
+  // `step`: what each step takes beyond its arithmetic.
+  double TrainingSeconds(int64_t passes, int64_t batch, double rate, double step) const {
     if (passes == 0) return 0.0;
     const int64_t steps = passes * ((samples_ + batch - 1) / std::max<int64_t>(1, batch));
     const double flops = static_cast<double>(passes) * cost::TrainingFlops(shape_, samples_, length_);
-    return std::max(Seconds(flops, rate), static_cast<double>(steps) * device_.step_seconds);
+    return Seconds(flops, rate) + static_cast<double>(steps) * step;
   }
 
   BlockSeconds TimeBlock() const {
     BlockSeconds block;
     block.load = device_.load_seconds + Transfer(block_bytes_);
-    block.statistics = passes_.statistics * Seconds(forward_, device_.forward);
+    block.statistics = Seconds(forward_, device_.forward);
+    if (passes_.dense_stream) block.statistics += Seconds(forward_, device_.walk);
     block.walk = passes_.walk * WalkSeconds();
     if (options_.method == cost::Method::kBesa) {
-      block.train = TrainingSeconds(options_.epochs, options_.batch_size, device_.training);
+      block.train =
+          TrainingSeconds(options_.epochs, options_.batch_size, device_.training, device_.training_step_seconds);
     } else if (options_.method == cost::Method::kSparseGpt) {
       block.solve = Seconds(cost::SolvingFlops(shape_, samples_, length_), device_.solving);
     }
-    block.recover = TrainingSeconds(options_.recovery.epochs, options_.recovery.batch_size, device_.recovery);
+    block.recover = TrainingSeconds(options_.recovery.epochs, options_.recovery.batch_size, device_.recovery,
+                                    device_.recovery_step_seconds);
     const int64_t measured = cost::FinalLossSamples(samples_, length_);
     block.write = device_.write_seconds + Seconds(cost::ForwardFlops(shape_, measured, length_), device_.walk) +
                   Seconds(static_cast<double>(block_bytes_), device_.copy_bytes_per_second);
@@ -325,8 +329,7 @@ v1::EstimateJobResponse Estimate(const EstimateInput& input) { return Estimator(
 
 ForwardPasses ForwardPassesOf(const cost::BesaOptions& options) {
   if (!cost::TakesPrunedStream(options)) return {};
-  // The dense stream is carried through the block at hand, beside its own pass.
-  return {.statistics = cost::TakesDenseStream(options) ? 2 : 1, .walk = 1};
+  return {.walk = 1, .dense_stream = cost::TakesDenseStream(options)};
 }
 
 double EvaluationFlops(const storage::ModelConfig& config, int64_t windows, int64_t length) {

@@ -36,13 +36,13 @@ struct EstimateInput {
 
 v1::EstimateJobResponse Estimate(const EstimateInput& input);
 
-// Forward passes of all windows that pruning a block takes beside walks that repeat what others did: that in which
-// statistics are taken and, in the sequential schedule, those that carry the streams on.
+// Forward passes of all windows that pruning a block takes in the sequential schedule, to carry the streams on, beside
+// that in which statistics are taken.
 struct ForwardPasses {
-  // Through the block, in the stage "statistics".
-  int statistics = 1;
   // Through the block before it, as it was committed, in the stage "walk".
   int walk = 0;
+  // The dense stream through the block, in the stage "statistics".
+  bool dense_stream = false;
 };
 ForwardPasses ForwardPassesOf(const cost::BesaOptions& options);
 

@@ -9,7 +9,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cost/block_shape.h"
-#include "cost/job_options.h"
 #include "server/estimate/device_choice.h"
 #include "server/estimate/estimate.h"
 #include "server/estimate/measured_profile.h"
@@ -74,13 +73,13 @@ absl::Status DeviceUnknown(const std::string& kind, absl::string_view why) {
 
 // What was measured on the first of the classes that has something, or else what is known of the kind.
 absl::StatusOr<cost::DeviceProfile> ProfileOf(const DeviceChoice& choice, const std::vector<EarlierJob>& jobs,
-                                              const cost::BlockShape& shape, int64_t batch_size,
+                                              const cost::BlockShape& shape, v1::Schedule schedule,
                                               double bytes_per_second) {
   if (choice.classes.empty() && choice.kind.empty()) return DeviceUnknown("", "no worker is connected");
   for (const DeviceClass& device : choice.classes) {
-    if (auto measured = MeasuredProfile(jobs, device, shape, bytes_per_second)) return *std::move(measured);
+    if (auto measured = MeasuredProfile(jobs, device, shape, schedule, bytes_per_second)) return *std::move(measured);
   }
-  if (auto known = cost::KnownDevice(choice.kind, shape.TotalWeights(), batch_size)) {
+  if (auto known = cost::KnownDevice(choice.kind, shape.TotalWeights())) {
     if (choice.memory_bytes > 0) {
       known->basis.push_back(absl::StrCat("no block has been pruned on ", choice.classes[0].model, " yet"));
     }
@@ -150,10 +149,9 @@ absl::StatusOr<v1::EstimateJobResponse> EstimateJob(const v1::EstimateJobRequest
   ASSIGN_OR_RETURN(const std::vector<v1::Worker> workers, AllWorkers(coordinator));
   const DeviceChoice choice = ChooseDevice(workers, request.device_kind(), input.spec.method().compute_type());
   const cost::BlockShape shape = cost::BlockShape::Of(input.config, 0);
-  const int64_t samples = input.spec.calibration().samples();
-  const int64_t batch_size = cost::ResolveOptions(cost::BesaOptionsOf(input.spec), input.config, samples).batch_size;
   ASSIGN_OR_RETURN(const std::vector<EarlierJob> jobs, EarlierJobs(coordinator, shape.TotalWeights()));
-  ASSIGN_OR_RETURN(input.device, ProfileOf(choice, jobs, shape, batch_size, input.bytes_per_second));
+  ASSIGN_OR_RETURN(input.device,
+                   ProfileOf(choice, jobs, shape, input.spec.method().schedule(), input.bytes_per_second));
   input.basis.insert(input.basis.end(), choice.basis.begin(), choice.basis.end());
   input.workers = request.workers() > 0 ? request.workers() : std::max(1, choice.connected);
   input.activations =

@@ -98,6 +98,15 @@ TEST(Estimate, OneWorkerOn7BByHand) {
   EXPECT_EQ(estimate.activation_bytes(), 0);
 }
 
+TEST(Estimate, StepsCostTheSameHoweverManySamplesTheyTake) {
+  EstimateInput input = Input7B();
+  input.device.training_step_seconds = 0.01;
+  // 128 windows, 64 steps of two.
+  EXPECT_NEAR(StagesOf(Estimate(input))["train"].seconds(), 32 * (3 + 0.64), 1e-6);
+  input.spec.mutable_method()->set_batch_size(4);
+  EXPECT_NEAR(StagesOf(Estimate(input))["train"].seconds(), 32 * (3 + 0.32), 1e-6);
+}
+
 TEST(Estimate, MemoryIsThePlanOfTheWorker) {
   EstimateInput input = InputOf(Llama70B(), 1'711'000'000);
   const v1::EstimateJobResponse estimate = Estimate(input);

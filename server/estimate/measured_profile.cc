@@ -56,28 +56,30 @@ int64_t FileBytes(const v1::TaskResult& result) {
   return bytes;
 }
 
-// Work and the seconds it took, of the jobs nearest to what is asked for; those further away do not count.
+// Seconds a piece of work: the median over tasks, so that one that was held up by something else decides nothing. Of
+// the jobs nearest to what is asked for; those further away do not count.
 class Figure {
  public:
   void Add(double distance, double work, double seconds) {
-    if (work <= 0 || seconds < 0 || (count_ > 0 && distance > distance_ + kSame)) return;
+    if (work <= 0 || seconds < 0 || (!seconds_.empty() && distance > distance_ + kSame)) return;
     distance_ = distance;
-    work_ += work;
-    seconds_ += seconds;
-    ++count_;
+    seconds_.push_back(seconds / work);
+  }
+  double Median() const {
+    if (seconds_.empty()) return 0.0;
+    std::vector<double> sorted = seconds_;
+    const auto middle = sorted.begin() + std::ssize(sorted) / 2;
+    std::ranges::nth_element(sorted, middle);
+    return *middle;
   }
   // Work a second; `otherwise` if there is none.
-  double Rate(double otherwise) const { return seconds_ > 0 ? work_ / seconds_ : otherwise; }
-  // Seconds a piece of work.
-  double Mean() const { return work_ > 0 ? seconds_ / work_ : 0.0; }
-  bool given() const { return count_ > 0 && seconds_ > 0; }
+  double Rate(double otherwise) const { return given() ? 1 / Median() : otherwise; }
+  bool given() const { return Median() > 0; }
 
  private:
   static constexpr double kSame = 1e-9;
   double distance_ = 0.0;
-  double work_ = 0.0;
-  double seconds_ = 0.0;
-  int count_ = 0;
+  std::vector<double> seconds_;
 };
 
 class Reader {
@@ -102,14 +104,17 @@ class Reader {
     profile.forward = forward_.Rate(only_sparsegpt_.Rate(0));
     profile.walk = walk_.Rate(profile.forward);
     profile.training = training_.Rate(recovery_.Rate(profile.forward));
+    profile.training_step_seconds = step_.Median() * weights_;
     profile.recovery = recovery_.Rate(profile.training);
+    // What was measured has its steps in it.
+    profile.recovery_step_seconds = recovery_.given() ? 0.0 : profile.training_step_seconds;
     profile.evaluation = evaluation_.Rate(profile.walk);
     profile.solving = solving_.Rate(0);
-    profile.load_seconds = load_.Mean();
-    profile.write_seconds = write_.Mean();
-    profile.passthrough_seconds = passthrough_.Mean();
-    profile.publish_seconds = publish_.Mean();
-    profile.task_seconds = task_.Mean();
+    profile.load_seconds = load_.Median();
+    profile.write_seconds = write_.Median();
+    profile.passthrough_seconds = passthrough_.Median();
+    profile.publish_seconds = publish_.Median();
+    profile.task_seconds = task_.Median();
     profile.text_bytes_per_second = text_.Rate(0);
     profile.basis = Basis();
     return profile;
@@ -165,25 +170,24 @@ class Reader {
     const double training = cost::TrainingFlops(*shape, samples, length);
     const auto bytes = static_cast<double>(FileBytes(result));
 
+    ReadWalk(task, passes, forward, bytes, workers);
+    // Of the pass that takes statistics alone: the dense stream's is as fast as a walk.
+    const double statistics = StatisticsSeconds(result, passes, forward);
     if (options.method == cost::Method::kSparseGpt) {
       // Its Hessians are made in the pass that takes statistics: what is beyond a forward pass is solving.
       const double alone = forward_.given() ? forward / forward_.Rate(0) : 0.0;
-      const double both = StageSum(result, "statistics") + StageSum(result, "solve");
+      const double both = statistics + StageSum(result, "solve");
       solving_.Add(distance_, cost::SolvingFlops(*shape, samples, length), std::max(0.0, both - alone));
-      if (!forward_.given()) only_sparsegpt_.Add(distance_, forward, StageSum(result, "statistics"));
+      if (!forward_.given()) only_sparsegpt_.Add(distance_, forward, statistics);
     } else {
-      forward_.Add(distance_, passes.statistics * forward, StageSum(result, "statistics"));
+      forward_.Add(distance_, forward, statistics);
     }
-    training_.Add(distance_, static_cast<double>(options.epochs) * training, StageSum(result, "train"));
+    if (options.method == cost::Method::kBesa) {
+      ReadTraining(static_cast<double>(options.epochs) * training, forward / statistics,
+                   options.epochs * ((samples + options.batch_size - 1) / options.batch_size), *shape, result);
+    }
     recovery_.Add(distance_, static_cast<double>(options.recovery.epochs) * training, StageSum(result, "recover"));
     load_.Add(distance_, 1, std::max(0.0, StageSum(result, "load") - Transfer(bytes)));
-    const auto before = workers.find(task.block() - 1);
-    const v1::Attempt* const attempt = Winner(task);
-    // Who pruned the block before walked through that one alone.
-    if (passes.walk > 0 && before != workers.end() && attempt != nullptr && before->second == attempt->worker()) {
-      const double reading = load_.Mean() + Transfer(bytes);
-      walk_.Add(distance_, passes.walk * forward, std::max(0.0, StageSum(result, "walk") - reading));
-    }
     const double rate = walk_.Rate(forward_.Rate(0));
     const int64_t measured = cost::FinalLossSamples(samples, length);
     const double loss = rate > 0 ? cost::ForwardFlops(*shape, measured, length) / rate : 0.0;
@@ -191,6 +195,35 @@ class Reader {
     ++blocks_;
     jobs_.insert(job.name());
     nearest_ = blocks_ == 1 ? static_cast<double>(shape->TotalWeights()) : nearest_;
+  }
+
+  // In the sequential schedule: who pruned the block before walked through that one alone.
+  void ReadWalk(const v1::Task& task, const ForwardPasses& passes, double forward, double bytes,
+                const std::map<int32_t, std::string>& workers) {
+    const auto before = workers.find(task.block() - 1);
+    const v1::Attempt* const attempt = Winner(task);
+    if (passes.walk == 0 || before == workers.end() || attempt == nullptr || before->second != attempt->worker())
+      return;
+    const double reading = load_.Median() + Transfer(bytes);
+    walk_.Add(distance_, passes.walk * forward, std::max(0.0, StageSum(task.result(), "walk") - reading));
+  }
+
+  // Of the pass that takes statistics alone: that of the dense stream, which has none, is a walk.
+  double StatisticsSeconds(const v1::TaskResult& result, const ForwardPasses& passes, double forward) const {
+    const double seconds = StageSum(result, "statistics");
+    if (!passes.dense_stream) return seconds;
+    const double walk = walk_.given() ? forward * walk_.Median() : seconds / 2;
+    return std::max(seconds / 2, seconds - walk);
+  }
+
+  // FLOPs of all steps; `rate`: of the block's forward pass.
+  void ReadTraining(double training, double rate, int64_t steps, const BlockShape& shape,
+                    const v1::TaskResult& result) {
+    const double seconds = StageSum(result, "train");
+    if (seconds <= 0 || !std::isfinite(rate)) return;
+    const double arithmetic = std::min(seconds, training / rate);
+    training_.Add(distance_, training, arithmetic);
+    step_.Add(distance_, static_cast<double>(steps) * static_cast<double>(shape.TotalWeights()), seconds - arithmetic);
   }
 
   void ReadEvaluation(const EarlierJob& job, const v1::Task& task) {
@@ -265,6 +298,8 @@ class Reader {
   Figure only_sparsegpt_;
   Figure walk_;
   Figure training_;
+  // Seconds a step and weight.
+  Figure step_;
   Figure recovery_;
   Figure evaluation_;
   Figure solving_;
@@ -278,6 +313,10 @@ class Reader {
   std::set<std::string> jobs_;
   double nearest_ = 0.0;
 };
+
+// In the sequential schedule one worker computes at a time, so that those that share a machine do not hold each other
+// up: among jobs of about the same size those of the same schedule are nearer.
+constexpr double kOtherSchedule = 0.02;
 
 // Of blocks' sizes, as a ratio's logarithm.
 double DistanceOf(const v1::ModelSummary& model, const BlockShape& shape) {
@@ -296,7 +335,8 @@ bool IsOf(const v1::TaskResult& result, const DeviceClass& device) {
 }
 
 std::optional<cost::DeviceProfile> MeasuredProfile(const std::vector<EarlierJob>& jobs, const DeviceClass& device,
-                                                   const BlockShape& shape, double bytes_per_second) {
+                                                   const BlockShape& shape, v1::Schedule schedule,
+                                                   double bytes_per_second) {
   struct Near {
     double distance = 0.0;
     // What others say of forward passes has to be known before.
@@ -305,7 +345,9 @@ std::optional<cost::DeviceProfile> MeasuredProfile(const std::vector<EarlierJob>
   };
   std::vector<Near> near;
   for (const EarlierJob& job : jobs) {
-    near.push_back({.distance = DistanceOf(job.job.model(), shape),
+    const bool same =
+        (job.job.spec().method().schedule() == v1::SCHEDULE_SEQUENTIAL) == (schedule == v1::SCHEDULE_SEQUENTIAL);
+    near.push_back({.distance = DistanceOf(job.job.model(), shape) + (same ? 0.0 : kOtherSchedule),
                     .sparsegpt = job.job.spec().method().method() == v1::METHOD_SPARSEGPT,
                     .job = &job});
   }

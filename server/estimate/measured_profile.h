@@ -34,10 +34,15 @@ struct DeviceClass {
 bool IsOf(const v1::TaskResult& result, const DeviceClass& device);
 
 // The profile of `device` for a job of blocks of that shape, by the jobs whose blocks are nearest to it in size: each
-// figure from the nearest that has it. nullopt if no block was pruned on such a device. What no job shows is taken from
-// what is next to it: a walk is as fast as the pass that takes statistics, recovery as the training. `bytes_per_second`
-// is what Estimate will be given: times beside the moving of bytes are counted by it. Pure.
+// figure from the nearest that has it, those of the same schedule first. nullopt if no block was pruned on such a
+// device.
+//
+// A step of the training is taken for arithmetic as fast as the forward pass of the same block, and what is left for
+// work that does not grow with the samples of a step. What no job shows is taken from what is next to it: a walk is as
+// fast as the pass that takes statistics, recovery as the training. `bytes_per_second` is what Estimate will be given:
+// times beside the moving of bytes are counted by it. Pure.
 std::optional<cost::DeviceProfile> MeasuredProfile(const std::vector<EarlierJob>& jobs, const DeviceClass& device,
-                                                   const cost::BlockShape& shape, double bytes_per_second);
+                                                   const cost::BlockShape& shape, v1::Schedule schedule,
+                                                   double bytes_per_second);
 
 }  // namespace besa::server

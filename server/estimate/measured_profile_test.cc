@@ -73,12 +73,17 @@ EarlierJob SomeJob(const cost::BlockShape& shape, double statistics, double trai
 
 TEST(MeasuredProfile, IsWorkOverSecondsByStage) {
   const cost::BlockShape shape = Shape(256);
-  const auto profile = MeasuredProfile({SomeJob(shape, 1.0, 4.0)}, Epyc(), shape, kBytesPerSecond);
+  const auto profile =
+      MeasuredProfile({SomeJob(shape, 1.0, 4.0)}, Epyc(), shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond);
   ASSERT_TRUE(profile.has_value());
   EXPECT_NEAR(profile->forward, cost::ForwardFlops(shape, 64, 128) / 1.0, 1);
-  EXPECT_NEAR(profile->training, cost::TrainingFlops(shape, 64, 128) / 4.0, 1);
+  // Arithmetic as fast as the forward pass; what is left, over 64 steps.
+  EXPECT_NEAR(profile->training, profile->forward, 1);
+  const double arithmetic = cost::TrainingFlops(shape, 64, 128) / cost::ForwardFlops(shape, 64, 128);
+  EXPECT_NEAR(profile->training_step_seconds, (4.0 - arithmetic) / 64, 1e-9);
   EXPECT_EQ(profile->walk, profile->forward);
   EXPECT_EQ(profile->recovery, profile->training);
+  EXPECT_EQ(profile->recovery_step_seconds, profile->training_step_seconds);
   EXPECT_EQ(profile->solving, 0);
   // Reading 50 MB takes 0.05 s.
   EXPECT_NEAR(profile->load_seconds, 0.02, 1e-9);
@@ -94,10 +99,11 @@ TEST(MeasuredProfile, TheNearestInSizeDecidesAndTheNextFillsGaps) {
   larger.job.set_name("jobs/larger");
   larger.job.mutable_spec()->mutable_method()->mutable_recovery()->set_epochs(2);
   for (v1::Task& task : larger.tasks) AddStage("recover", 6.0, *task.mutable_result());
-  const auto profile = MeasuredProfile({larger, same}, Epyc(), shape, kBytesPerSecond);
+  const auto profile = MeasuredProfile({larger, same}, Epyc(), shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond);
   EXPECT_NEAR(profile->forward, cost::ForwardFlops(shape, 64, 128), 1) << "not that of the larger blocks";
   EXPECT_NEAR(profile->recovery, 2 * cost::TrainingFlops(Shape(512), 64, 128) / 6.0, 1);
-  const auto other = MeasuredProfile({same}, Epyc(), Shape(1024), kBytesPerSecond);
+  EXPECT_EQ(profile->recovery_step_seconds, 0) << "in what was measured";
+  const auto other = MeasuredProfile({same}, Epyc(), Shape(1024), v1::SCHEDULE_INDEPENDENT, kBytesPerSecond);
   EXPECT_THAT(other->basis, ElementsAre(HasSubstr("EPYC"), HasSubstr("nearest blocks measured")));
 }
 
@@ -108,12 +114,37 @@ TEST(MeasuredProfile, ASequentialJobShowsWhatAWalkTakes) {
   AddStage("walk", 0.01, *job.tasks[0].mutable_result());
   // Reading the committed block takes what loading it takes.
   AddStage("walk", 0.07 + 0.8, *job.tasks[1].mutable_result());
-  const auto profile = MeasuredProfile({job}, Epyc(), shape, kBytesPerSecond);
-  EXPECT_NEAR(profile->forward, 2 * cost::ForwardFlops(shape, 64, 128) / 2.0, 1) << "both streams";
+  const auto profile = MeasuredProfile({job}, Epyc(), shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond);
+  // Of two seconds of statistics, the dense stream's pass takes what a walk takes.
+  EXPECT_NEAR(profile->forward, cost::ForwardFlops(shape, 64, 128) / 1.2, 1);
   EXPECT_NEAR(profile->walk, cost::ForwardFlops(shape, 64, 128) / 0.8, 1);
   // Somebody else had to walk from the embeddings.
   job.tasks[1].mutable_attempts(0)->set_worker("workers/other");
-  EXPECT_EQ(MeasuredProfile({job}, Epyc(), shape, kBytesPerSecond)->walk, profile->forward);
+  const auto unknown = MeasuredProfile({job}, Epyc(), shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond);
+  EXPECT_EQ(unknown->walk, unknown->forward);
+  EXPECT_NEAR(unknown->forward, cost::ForwardFlops(shape, 64, 128) / 1.0, 1) << "half of the stage each";
+}
+
+TEST(MeasuredProfile, OneBlockThatWasHeldUpDecidesNothing) {
+  const cost::BlockShape shape = Shape(256);
+  EarlierJob job = SomeJob(shape, 1.0, 4.0);
+  job.tasks.push_back(job.tasks[0]);
+  job.tasks[0].mutable_result()->mutable_stages(1)->set_seconds(30);
+  const auto profile = MeasuredProfile({job}, Epyc(), shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond);
+  EXPECT_NEAR(profile->forward, cost::ForwardFlops(shape, 64, 128), 1);
+}
+
+TEST(MeasuredProfile, JobsOfTheSameScheduleComeFirst) {
+  const cost::BlockShape shape = Shape(256);
+  const EarlierJob independent = SomeJob(shape, 1.0, 4.0);
+  EarlierJob sequential = SomeJob(shape, 1.2, 3.0);
+  sequential.job.mutable_spec()->mutable_method()->set_schedule(v1::SCHEDULE_SEQUENTIAL);
+  sequential.job.mutable_spec()->mutable_method()->set_reference(v1::REFERENCE_PRUNED_STREAM);
+  for (const v1::Schedule schedule : {v1::SCHEDULE_INDEPENDENT, v1::SCHEDULE_SEQUENTIAL}) {
+    const auto profile = MeasuredProfile({independent, sequential}, Epyc(), shape, schedule, kBytesPerSecond);
+    const double seconds = schedule == v1::SCHEDULE_SEQUENTIAL ? 1.2 : 1.0;
+    EXPECT_NEAR(profile->forward, cost::ForwardFlops(shape, 64, 128) / seconds, 1);
+  }
 }
 
 TEST(MeasuredProfile, TextsEvaluationsAndPublishing) {
@@ -135,7 +166,7 @@ TEST(MeasuredProfile, TextsEvaluationsAndPublishing) {
   text.set_windows(10);
   text.set_sequence_length(128);
   *job.job.mutable_end_time() = ToProto(absl::FromUnixSeconds(1000) + absl::Seconds(30.9));
-  const auto profile = MeasuredProfile({job}, Epyc(), shape, kBytesPerSecond);
+  const auto profile = MeasuredProfile({job}, Epyc(), shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond);
   EXPECT_NEAR(profile->text_bytes_per_second, 500'000, 1e-6);
   // Both models through two blocks and a head of 1,000 rows; reading them takes 0.4 s.
   const double flops = 2 * (2 * cost::ForwardFlops(shape, 10, 128) + cost::ForwardFlops(256'000, 0, 10, 128));
@@ -150,7 +181,7 @@ TEST(MeasuredProfile, SparseGptsHessiansAreNotTakenForForwardPasses) {
   EarlierJob sparsegpt = SomeJob(shape, 3.0, 0.0);
   sparsegpt.job.mutable_spec()->mutable_method()->set_method(v1::METHOD_SPARSEGPT);
   for (v1::Task& task : sparsegpt.tasks) AddStage("solve", 2.0, *task.mutable_result());
-  const auto profile = MeasuredProfile({sparsegpt, besa}, Epyc(), shape, kBytesPerSecond);
+  const auto profile = MeasuredProfile({sparsegpt, besa}, Epyc(), shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond);
   EXPECT_NEAR(profile->forward, cost::ForwardFlops(shape, 64, 128), 1);
   EXPECT_NEAR(profile->solving, cost::SolvingFlops(shape, 64, 128) / 4.0, 1);
 }
@@ -158,11 +189,17 @@ TEST(MeasuredProfile, SparseGptsHessiansAreNotTakenForForwardPasses) {
 TEST(MeasuredProfile, OfAnotherDeviceThereIsNone) {
   const cost::BlockShape shape = Shape(256);
   const std::vector<EarlierJob> jobs = {SomeJob(shape, 1.0, 4.0)};
-  EXPECT_FALSE(MeasuredProfile(jobs, {.model = "XEON", .threads = 1}, shape, kBytesPerSecond).has_value());
-  EXPECT_FALSE(MeasuredProfile(jobs, {.model = "EPYC", .threads = 8}, shape, kBytesPerSecond).has_value());
-  EXPECT_FALSE(MeasuredProfile(jobs, {.model = "EPYC", .bfloat16 = true}, shape, kBytesPerSecond).has_value());
-  EXPECT_FALSE(MeasuredProfile(jobs, {.model = "EPYC", .cuda = true}, shape, kBytesPerSecond).has_value());
-  EXPECT_TRUE(MeasuredProfile(jobs, {.model = "EPYC"}, shape, kBytesPerSecond).has_value()) << "any number of threads";
+  EXPECT_FALSE(MeasuredProfile(jobs, {.model = "XEON", .threads = 1}, shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond)
+                   .has_value());
+  EXPECT_FALSE(MeasuredProfile(jobs, {.model = "EPYC", .threads = 8}, shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond)
+                   .has_value());
+  EXPECT_FALSE(
+      MeasuredProfile(jobs, {.model = "EPYC", .bfloat16 = true}, shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond)
+          .has_value());
+  EXPECT_FALSE(MeasuredProfile(jobs, {.model = "EPYC", .cuda = true}, shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond)
+                   .has_value());
+  EXPECT_TRUE(MeasuredProfile(jobs, {.model = "EPYC"}, shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond).has_value())
+      << "any number of threads";
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ SweepCosts EstimateSweepCosts(const v1::ModelSummary& model, const v1::Calibrati
   SweepCosts costs;
   costs.forward =
       cost::ForwardFlops(weights, model.hidden_size(), calibration.samples(), calibration.sequence_length()) /
-      cost::KnownDevice(kDevice, weights, 1)->walk;
+      cost::KnownDevice(kDevice, weights)->walk;
   costs.block = costs.forward * kForwardsOfABlock;
   costs.boundary_bytes = tokens * model.hidden_size() * 2;
   costs.weight_bytes = static_cast<double>(model.bytes()) / std::max(1, model.blocks());
