@@ -33,8 +33,8 @@ TEST(KnownDevice, AnH200TakesWhatWasMeasured) {
 TEST(KnownDevice, AShapeInBetweenIsMet) {
   const BlockShape shape = {.hidden = 4096, .intermediate = 14336, .heads = 32, .kv_heads = 8, .head_dim = 128};
   const DeviceProfile device = *KnownDevice("NVIDIA H200", shape.TotalWeights());
-  EXPECT_NEAR(StatisticsSeconds(device, shape), 0.197, 0.02);
-  EXPECT_NEAR(TrainSeconds(device, shape, 2), 0.665, 0.04);
+  EXPECT_NEAR(StatisticsSeconds(device, shape), 0.197, 0.002);
+  EXPECT_NEAR(TrainSeconds(device, shape, 2), 0.665, 0.007);
 }
 
 // "Small blocks": books-llama-28m, 512 windows of 512, four a step.
