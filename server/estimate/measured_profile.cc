@@ -202,8 +202,8 @@ class Reader {
                 const std::map<int32_t, std::string>& workers) {
     const auto before = workers.find(task.block() - 1);
     const v1::Attempt* const attempt = Winner(task);
-    if (passes.walk == 0 || before == workers.end() || attempt == nullptr || before->second != attempt->worker())
-      return;
+    if (passes.walk == 0 || before == workers.end() || attempt == nullptr) return;
+    if (before->second != attempt->worker()) return;
     const double reading = load_.Median() + Transfer(bytes);
     walk_.Add(distance_, passes.walk * forward, std::max(0.0, StageSum(task.result(), "walk") - reading));
   }
