@@ -52,12 +52,9 @@ void TestService::Start() {
     calls_.push_back(call);
     call_ended_.notify_all();
   };
-  server_ = Must(RpcServer::Start({.listen = "127.0.0.1:0",
-                                   .workspace = workspace(),
-                                   .quick_threads = 2,
-                                   .slow_threads = 1,
-                                   .on_call = on_call},
-                                  *coordinator_, *notifier_, *store_, clock));
+  server_ = Must(RpcServer::Start(
+      {.listen = "127.0.0.1:0", .workspace = workspace(), .quick_threads = 2, .slow_threads = 1, .on_call = on_call},
+      *coordinator_, *notifier_, *store_, clock));
   channel_ = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
   prune_ = v1::PruneService::NewStub(channel_);
   worker_ = v1::WorkerService::NewStub(channel_);
