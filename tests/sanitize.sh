@@ -36,7 +36,8 @@ thread() {
 export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1:${ASAN_OPTIONS:-}"
 export LSAN_OPTIONS="suppressions=$folder/leaks.txt:print_suppressions=0:${LSAN_OPTIONS:-}"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:suppressions=$folder/undefined.txt:${UBSAN_OPTIONS:-}"
-export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$folder/threads.txt:${TSAN_OPTIONS:-}"
+# Libraries of other people are not instrumented: what they call (memmove, free) is not looked at.
+export TSAN_OPTIONS="halt_on_error=1:ignore_noninstrumented_modules=1:second_deadlock_stack=1:suppressions=$folder/threads.txt:${TSAN_OPTIONS:-}"
 
 [ $# -gt 0 ] || set -- address thread
 for which in "$@"; do

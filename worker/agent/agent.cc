@@ -40,8 +40,9 @@ Patience Agent::MakePatience() const {
 absl::Status Agent::Run() {
   const ScopedLogFields fields({{"worker", options_.identity.name}});
   absl::Status status = WorkUntilDrained();
-  // A call that the drain cut short is no failure.
-  if (drain_.stop_requested() && (status.ok() || MayPass(status))) {
+  // A call that the drain cut short is no failure, a device that broke is one.
+  const bool device_failed = FailureReasonOf(status) == v1::FAILURE_REASON_DEVICE;
+  if (drain_.stop_requested() && !device_failed && (status.ok() || MayPass(status))) {
     spdlog::info("drained");
     return absl::OkStatus();
   }
