@@ -1,6 +1,5 @@
 #include "server/validation/quality.h"
 
-#include <cmath>
 #include <string>
 
 #include "absl/strings/str_cat.h"
