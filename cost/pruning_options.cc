@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cost/recovery_defaults.h"
 #include "storage/checkpoint/checkpoint.h"
 
 namespace besa::cost {
@@ -10,7 +11,6 @@ namespace {
 // Prodigy needs 14 to 19 steps to find its step size; blocks of 32 steps lose 3 to 9% of block loss, of 64 none.
 constexpr int64_t kEnoughSteps = 64;
 constexpr int64_t kLargestBatch = 4;
-constexpr double kRecoveryLearningRate = 1e-3;
 
 double Billions(const storage::ModelConfig& config) {
   double parameters = 2.0 * static_cast<double>(config.vocab_size * config.hidden_size);
@@ -41,7 +41,7 @@ BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfi
   }
   if (resolved.recovery.given()) {
     if (resolved.recovery.learning_rate == 0.0) resolved.recovery.learning_rate = kRecoveryLearningRate;
-    if (resolved.recovery.batch_size == 0) resolved.recovery.batch_size = kLargestBatch;
+    if (resolved.recovery.batch_size == 0) resolved.recovery.batch_size = kRecoveryBatchSize;
   }
   if (options.method != Method::kBesa) return resolved;
   const bool paper = options.preset == Preset::kPaper;

@@ -3,8 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/error_text.h"
 #include "client/cli/exit_code.h"
-#include "client/cli/json_output.h"
 #include "client/cli/local_path.h"
+#include "proto/json.h"
 
 namespace besa::client {
 
@@ -18,7 +18,7 @@ std::string Context::Suggest(absl::string_view command) const {
 
 int Context::Show(const google::protobuf::Message& message, absl::string_view text) const {
   if (json) {
-    out() << ToJson(message) << "\n";
+    out() << ToJson(message).value() << "\n";
   } else {
     out() << text;
   }

@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/change_lines.h"
 #include "client/cli/format.h"
-#include "client/cli/json_output.h"
 #include "client/cli/render_bars.h"
 #include "client/cli/watch_state.h"
+#include "proto/json.h"
 
 namespace besa::client {
 namespace {
@@ -127,7 +127,7 @@ class JsonDisplay : public WatchDisplay {
 
   void OnEvent(const v1::WatchJobResponse& event) override {
     lost_ = false;
-    out_ << ToJson(event) << "\n" << std::flush;
+    out_ << ToJson(event).value() << "\n" << std::flush;
   }
 
   void OnOutage(const Outage& outage) override {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
+#include "proto/json.h"
 #include "storage/base/status_macros.h"
 
 namespace besa::server {
@@ -21,13 +21,7 @@ double Share(int64_t zeros, int64_t weights) {
 absl::StatusOr<Json> Options(v1::JobSpec spec) {
   spec.clear_output_uri();
   spec.clear_display_name();
-  google::protobuf::util::JsonPrintOptions print;
-  print.preserve_proto_field_names = true;
-  print.always_print_primitive_fields = true;
-  std::string text;
-  if (!google::protobuf::util::MessageToJsonString(spec, &text, print).ok()) {
-    return absl::InternalError("the job's spec cannot be written as JSON");
-  }
+  ASSIGN_OR_RETURN(const std::string text, ToJson(spec));
   Json options = Json::parse(text);
   options.erase("output_uri");
   options.erase("display_name");

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "cost/recovery_defaults.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 
@@ -11,8 +12,6 @@ namespace besa::server {
 namespace {
 
 constexpr int kRecoveryEpochs = 4;
-constexpr double kRecoveryLearningRate = 1e-3;
-constexpr int kRecoveryBatchSize = 4;
 // Above this Adam no longer recovers anything: every step would turn most weights' signs.
 constexpr double kHighestLearningRate = 1.0;
 
@@ -65,8 +64,8 @@ absl::Status ResolveRecovery(v1::MethodSpec& method) {
                       absl::StrCat("a number above 0 and at most ", kHighestLearningRate, ", or 0 for the default"));
   }
   if (recovery.epochs() == 0) recovery.set_epochs(kRecoveryEpochs);
-  if (recovery.batch_size() == 0) recovery.set_batch_size(kRecoveryBatchSize);
-  if (recovery.learning_rate() == 0.0) recovery.set_learning_rate(kRecoveryLearningRate);
+  if (recovery.batch_size() == 0) recovery.set_batch_size(cost::kRecoveryBatchSize);
+  if (recovery.learning_rate() == 0.0) recovery.set_learning_rate(cost::kRecoveryLearningRate);
   return absl::OkStatus();
 }
 

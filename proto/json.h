@@ -4,11 +4,12 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
 
-namespace besa::client {
+namespace besa {
 
-// One line without a newline.
-std::string ToJson(const google::protobuf::Message& message);
+// One line without a newline. Our messages hold nothing that JSON cannot; INTERNAL where one does.
+absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message);
 
-}  // namespace besa::client
+}  // namespace besa
