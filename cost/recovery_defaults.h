@@ -1,5 +1,5 @@
-// What recovery does unless the job says otherwise. The coordinator fills a job's spec in with it, the engine the options
-// of those who call it without a service.
+// What recovery does unless the job says otherwise. The coordinator fills a job's spec in with it, the engine the
+// options of those who call it without a service.
 #pragma once
 
 #include <cstdint>

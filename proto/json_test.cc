@@ -15,7 +15,7 @@ TEST(ToJsonTest, HasEveryFieldUnderTheNameOfTheProtoFile) {
   v1::CalibrationSpec calibration;
   calibration.set_sequence_length(2048);
   EXPECT_THAT(*ToJson(calibration), AllOf(HasSubstr(R"("sequence_length":2048)"), HasSubstr(R"("samples":0)"),
-                                         HasSubstr(R"("uris":[])"), Not(HasSubstr("\n"))));
+                                          HasSubstr(R"("uris":[])"), Not(HasSubstr("\n"))));
 }
 
 TEST(ToJsonTest, Writes64BitIntegersAsStrings) {
