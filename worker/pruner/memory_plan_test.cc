@@ -295,10 +295,14 @@ TEST(MemoryPlan, DescribesItsPartsLargestFirst) {
 }  // namespace besa::pruner
 
 // Everything else is counted where it comes from: tensors as read are in the memory of std::vector.
-void* operator new(size_t bytes) {
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
   void* pointer = std::malloc(bytes);
+  if (pointer != nullptr) besa::pruner::Count(static_cast<int64_t>(malloc_usable_size(pointer)));
+  return pointer;
+}
+void* operator new(size_t bytes) {
+  void* pointer = operator new(bytes, std::nothrow);
   if (pointer == nullptr) throw std::bad_alloc();
-  besa::pruner::Count(static_cast<int64_t>(malloc_usable_size(pointer)));
   return pointer;
 }
 void operator delete(void* pointer) noexcept {
