@@ -1,7 +1,6 @@
 #include "server/estimate/estimate_job.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "server/estimate/device_choice.h"
 #include "server/estimate/estimate.h"
 #include "server/estimate/measured_profile.h"
+#include "server/scheduler/all_workers.h"
 #include "server/scheduler/stored_boundaries.h"
 #include "server/validation/create_job.h"
 #include "storage/base/error_info.h"
@@ -28,27 +28,13 @@ constexpr size_t kJobsRead = 8;
 constexpr int64_t kBytesOfAToken = 4;
 constexpr int64_t kCompression = 3;
 
-absl::StatusOr<std::vector<v1::Worker>> AllWorkers(Coordinator& coordinator) {
-  std::vector<v1::Worker> workers;
-  v1::ListWorkersRequest request;
-  do {
-    ASSIGN_OR_RETURN(const v1::ListWorkersResponse page, coordinator.ListWorkers(request));
-    workers.insert(workers.end(), page.workers().begin(), page.workers().end());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  return workers;
-}
-
-absl::StatusOr<std::vector<EarlierJob>> EarlierJobs(Coordinator& coordinator, int64_t block_weights) {
+absl::StatusOr<std::vector<EarlierJob>> EarlierJobs(Coordinator& coordinator, const cost::BlockShape& shape) {
   v1::ListJobsRequest request;
   request.set_page_size(kJobsLookedAt);
   request.set_filter("state = SUCCEEDED");
   ASSIGN_OR_RETURN(const v1::ListJobsResponse page, coordinator.ListJobs(request));
   std::vector<v1::Job> near(page.jobs().begin(), page.jobs().end());
-  std::ranges::stable_sort(near, {}, [&](const v1::Job& job) {
-    const double weights = static_cast<double>(job.model().prunable_parameters()) / std::max(1, job.model().blocks());
-    return std::abs(std::log(std::max(1.0, weights) / static_cast<double>(std::max<int64_t>(1, block_weights))));
-  });
+  std::ranges::stable_sort(near, {}, [&](const v1::Job& job) { return DistanceOf(job.model(), shape); });
   if (near.size() > kJobsRead) near.resize(kJobsRead);
   std::vector<EarlierJob> jobs;
   for (v1::Job& job : near) {
@@ -149,7 +135,7 @@ absl::StatusOr<v1::EstimateJobResponse> EstimateJob(const v1::EstimateJobRequest
   ASSIGN_OR_RETURN(const std::vector<v1::Worker> workers, AllWorkers(coordinator));
   const DeviceChoice choice = ChooseDevice(workers, request.device_kind(), input.spec.method().compute_type());
   const cost::BlockShape shape = cost::BlockShape::Of(input.config, 0);
-  ASSIGN_OR_RETURN(const std::vector<EarlierJob> jobs, EarlierJobs(coordinator, shape.TotalWeights()));
+  ASSIGN_OR_RETURN(const std::vector<EarlierJob> jobs, EarlierJobs(coordinator, shape));
   ASSIGN_OR_RETURN(input.device,
                    ProfileOf(choice, jobs, shape, input.spec.method().schedule(), input.bytes_per_second));
   input.basis.insert(input.basis.end(), choice.basis.begin(), choice.basis.end());

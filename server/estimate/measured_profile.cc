@@ -23,8 +23,6 @@ namespace {
 
 using cost::BlockShape;
 
-constexpr int kTokenBytes = 4;
-
 double StageSum(const v1::TaskResult& result, absl::string_view name) {
   double sum = 0.0;
   for (const v1::StageSeconds& stage : result.stages()) {
@@ -318,13 +316,12 @@ class Reader {
 // up: among jobs of about the same size those of the same schedule are nearer.
 constexpr double kOtherSchedule = 0.02;
 
-// Of blocks' sizes, as a ratio's logarithm.
+}  // namespace
+
 double DistanceOf(const v1::ModelSummary& model, const BlockShape& shape) {
   const double weights = static_cast<double>(model.prunable_parameters()) / std::max(1, model.blocks());
   return std::abs(std::log(std::max(1.0, weights) / std::max<double>(1, static_cast<double>(shape.TotalWeights()))));
 }
-
-}  // namespace
 
 bool IsOf(const v1::TaskResult& result, const DeviceClass& device) {
   // "cpu; MODEL; float32; LibTorch 2.11.0; AVX512; threads 1"

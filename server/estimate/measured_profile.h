@@ -30,6 +30,9 @@ struct DeviceClass {
   int threads = 0;
 };
 
+// How far the blocks of a job's model are from that shape in size: the logarithm of the ratio, without its sign.
+double DistanceOf(const v1::ModelSummary& model, const cost::BlockShape& shape);
+
 // Whether the task's numbers come from such a device.
 bool IsOf(const v1::TaskResult& result, const DeviceClass& device);
 

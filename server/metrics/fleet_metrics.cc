@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "google/protobuf/util/time_util.h"
+#include "server/scheduler/all_workers.h"
 #include "server/scheduler/job_state.h"
 #include "storage/base/status_macros.h"
 
@@ -70,21 +71,9 @@ absl::Status FleetMetrics::RefreshJobs() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<v1::Worker>> FleetMetrics::ReadWorkers() {
-  std::vector<v1::Worker> workers;
-  v1::ListWorkersRequest request;
-  request.set_page_size(1000);
-  do {
-    ASSIGN_OR_RETURN(v1::ListWorkersResponse page, coordinator_.ListWorkers(request));
-    workers.insert(workers.end(), page.workers().begin(), page.workers().end());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  return workers;
-}
-
 absl::Status FleetMetrics::Refresh() {
   RETURN_IF_ERROR(RefreshJobs());
-  ASSIGN_OR_RETURN(const std::vector<v1::Worker> workers, ReadWorkers());
+  ASSIGN_OR_RETURN(const std::vector<v1::Worker> workers, AllWorkers(coordinator_));
   ASSIGN_OR_RETURN(const int64_t pending_hooks, store_.CountPendingHooks());
   std::vector<ShownJob> jobs;
   for (const auto& [job_id, known] : known_) jobs.push_back(known.shown);

@@ -44,7 +44,6 @@ class FleetMetrics final : public prometheus::Collectable {
 
   absl::Status RefreshJob(const std::string& job_id);
   absl::Status RefreshJobs();
-  absl::StatusOr<std::vector<v1::Worker>> ReadWorkers();
 
   Coordinator& coordinator_;
   StateStore& store_;
