@@ -60,7 +60,9 @@ BesaOptions BesaOptionsOf(const v1::JobSpec& spec) {
       .sparsegpt_damping = method.sparsegpt_damping(),
       .recovery = {.epochs = method.recovery().epochs(),
                    .learning_rate = method.recovery().learning_rate(),
-                   .batch_size = method.recovery().batch_size()},
+                   .batch_size = method.recovery().batch_size(),
+                   .masks = method.recovery().masks() == v1::RECOVERY_MASKS_FIXED ? RecoveryMasks::kFixed
+                                                                                  : RecoveryMasks::kGrowing},
   };
 }
 

@@ -25,13 +25,17 @@ struct Pattern {
   bool given() const { return of != 0; }
 };
 
-// Recovery: what is kept of a block, tuned against its reconstruction loss once the masks are fixed.
+// When recovery removes what the method has chosen to remove: before its first step, or bit by bit.
+enum class RecoveryMasks { kGrowing, kFixed };
+
+// Recovery: what is kept of a block, tuned against its reconstruction loss.
 struct RecoveryOptions {
   // Passes over the samples; 0: no recovery.
   int64_t epochs = 0;
   // Of Adam's first step; it falls to 0 along half a cosine.
   double learning_rate = 0.0;
   int64_t batch_size = 0;
+  RecoveryMasks masks = RecoveryMasks::kGrowing;
 
   bool given() const { return epochs > 0; }
   bool operator==(const RecoveryOptions&) const = default;

@@ -63,6 +63,19 @@ absl::Status ResolveRecovery(v1::MethodSpec& method) {
     return FieldError("method.recovery.learning_rate", absl::StrCat(recovery.learning_rate()),
                       absl::StrCat("a number above 0 and at most ", kHighestLearningRate, ", or 0 for the default"));
   }
+  if (!v1::RecoveryMasks_IsValid(recovery.masks())) {
+    return FieldError("method.recovery.masks", absl::StrCat(static_cast<int>(recovery.masks())),
+                      "RECOVERY_MASKS_GROWING or RECOVERY_MASKS_FIXED");
+  }
+  if (recovery.masks() == v1::RECOVERY_MASKS_UNSPECIFIED) {
+    // SparseGPT has made its weights for its masks.
+    const bool own_weights = method.method() == v1::METHOD_SPARSEGPT;
+    recovery.set_masks(own_weights ? v1::RECOVERY_MASKS_FIXED : v1::RECOVERY_MASKS_GROWING);
+  }
+  if (recovery.masks() == v1::RECOVERY_MASKS_GROWING && method.method() == v1::METHOD_SPARSEGPT) {
+    return FieldError("method.recovery.masks", v1::RecoveryMasks_Name(recovery.masks()),
+                      "RECOVERY_MASKS_FIXED: METHOD_SPARSEGPT has made its weights for its masks");
+  }
   if (recovery.epochs() == 0) recovery.set_epochs(kRecoveryEpochs);
   if (recovery.batch_size() == 0) recovery.set_batch_size(cost::kRecoveryBatchSize);
   if (recovery.learning_rate() == 0.0) recovery.set_learning_rate(cost::kRecoveryLearningRate);

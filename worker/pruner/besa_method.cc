@@ -45,7 +45,8 @@ class BesaMethod final : public PruningMethod {
       const int64_t end = row + shape_.Rows(linear);
       result.linears[linear] = {.order = orders[linear],
                                 .pruned = {pruned.begin() + row, pruned.begin() + end},
-                                .rate = {rates.begin() + row, rates.begin() + end}};
+                                .rate = {rates.begin() + row, rates.begin() + end},
+                                .squares = statistics_.sums(GroupOf(linear))};
       row = end;
     }
     return result;

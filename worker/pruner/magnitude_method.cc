@@ -1,11 +1,14 @@
 // Magnitude pruning as the Wanda paper's baseline does it: of each linear, the weights of smallest |W| go; the
 // calibration samples are not looked at. All linears lose the same share.
+#include <ATen/ops/ones.h>
+
 #include <vector>
 
 #include "storage/base/status_macros.h"
 #include "worker/pruner/exact_sparsity.h"
 #include "worker/pruner/mask.h"
 #include "worker/pruner/pruning_method.h"
+#include "worker/pruner/rms_norm.h"
 
 namespace besa::pruner {
 namespace {
@@ -28,6 +31,9 @@ class MagnitudeMethod final : public PruningMethod {
       const at::Tensor magnitude = inputs.dense.linear(linear).abs();
       result.linears[linear] = FromMask(options_.pattern.given() ? SmallestOfGroups(magnitude, options_.pattern)
                                                                  : SmallestOfAll(magnitude, counts[linear]));
+      result.linears[linear].squares =
+          at::ones({shape_.Cols(linear)}, magnitude.options().dtype(AccumulatorType(magnitude.scalar_type())));
+      result.linears[linear].pattern = options_.pattern;
       RETURN_IF_ERROR(reporter.Step(linear + 1));
     }
     return result;

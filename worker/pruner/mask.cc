@@ -1,7 +1,10 @@
 #include "worker/pruner/mask.h"
 
 #include <ATen/ops/argsort.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
 
 namespace besa::pruner {
 
@@ -18,6 +21,23 @@ at::Tensor SmallestOfGroups(const at::Tensor& scores, const Pattern& pattern) {
   const at::Tensor smallest = at::zeros_like(groups, groups.options().dtype(at::kBool), at::MemoryFormat::Contiguous);
   smallest.scatter_(2, order.narrow(2, 0, pattern.of - pattern.kept), true);
   return smallest.view(scores.sizes());
+}
+
+at::Tensor RankByGroups(const at::Tensor& scores, const Pattern& pattern) {
+  // Sorting takes 64-bit indices, so some rows at a time.
+  constexpr int64_t kSortedAtOnce = int64_t{1} << 22;
+  const at::Tensor order = at::empty(scores.sizes(), scores.options().dtype(at::kShort));
+  const int64_t rows_at_once = std::max<int64_t>(1, kSortedAtOnce / scores.size(1));
+  for (int64_t first = 0; first < scores.size(0); first += rows_at_once) {
+    const int64_t rows = std::min(rows_at_once, scores.size(0) - first);
+    const at::Tensor some = scores.narrow(0, first, rows);
+    const at::Tensor by_group = at::argsort(some.reshape({rows, -1, pattern.of}), /*stable=*/true, 2, false);
+    const at::Tensor place = at::argsort(by_group, /*stable=*/true, 2, false).view({rows, -1});
+    const at::Tensor by_score = at::argsort(some, /*stable=*/true, 1, false);
+    const at::Tensor by_place = at::argsort(place.gather(1, by_score), /*stable=*/true, 1, false);
+    order.narrow(0, first, rows).copy_(by_score.gather(1, by_place));
+  }
+  return order;
 }
 
 LinearPruning FromMask(const at::Tensor& remove) {

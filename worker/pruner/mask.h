@@ -17,6 +17,11 @@ at::Tensor SmallestOfAll(const at::Tensor& scores, int64_t count);
 // smallest, equal ones in the order of columns. `cols` is a multiple of pattern.of.
 at::Tensor SmallestOfGroups(const at::Tensor& scores, const Pattern& pattern);
 
+// The columns of each row of `scores` [rows, cols], as RankRows gives them (uint16 values in an int16 tensor): first
+// the smallest of every group of pattern.of columns, then the second smallest of every group and so on, each lot by
+// ascending score, equal ones by column. So the first cols * (1 - kept / of) of a row are SmallestOfGroups.
+at::Tensor RankByGroups(const at::Tensor& scores, const Pattern& pattern);
+
 // A linear that loses the weights where `remove` [rows, cols] is true.
 LinearPruning FromMask(const at::Tensor& remove);
 

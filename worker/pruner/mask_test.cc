@@ -29,6 +29,14 @@ TEST(Mask, SmallestOfGroupsTakesTheSameShareOfEach) {
   EXPECT_TRUE(at::equal(SmallestOfGroups(scores, {.kept = 3, .of = 4}), Bools({0, 0, 0, 1, 1, 0, 0, 0}, 8)));
 }
 
+TEST(Mask, RankByGroupsPutsTheSmallestOfEveryGroupFirst) {
+  // Groups (4 3 2 1) and (5 5 6 0): smallest at columns 3 and 7, then 2 and 4, then 1 and 5, then 0 and 6.
+  const at::Tensor scores = at::tensor(std::vector<float>{4, 3, 2, 1, 5, 5, 6, 0}).view({1, 8});
+  const at::Tensor order = RankByGroups(scores, {.kept = 2, .of = 4});
+  EXPECT_EQ(order.scalar_type(), at::kShort);
+  EXPECT_TRUE(at::equal(order.to(at::kLong), at::tensor(std::vector<int64_t>{7, 3, 2, 4, 1, 5, 0, 6}).view({1, 8})));
+}
+
 TEST(Mask, WhatIsRemovedComesFirstInTheOrderOfItsRow) {
   const LinearPruning pruning = FromMask(Bools({0, 1, 0, 1, 0, 0, 0, 1}, 4));
   EXPECT_EQ(pruning.order.scalar_type(), at::kShort);

@@ -44,6 +44,10 @@ struct LinearPruning {
   std::vector<float> rate;
   // [rows, cols], floating: new values of what is kept. Undefined: they stay as they are.
   at::Tensor weight;
+  // What `order` follows from, so that recovery can work it out again for weights that have changed: the sum of x^2 of
+  // every column, [cols] in the accumulator type, and the pattern. Undefined where masks belong to `weight`.
+  at::Tensor squares;
+  Pattern pattern;
 };
 
 struct MethodResult {

@@ -3,9 +3,14 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/threshold.h>
 #include <ATen/ops/zeros.h>
 
+#include <limits>
+
 #include "cost/memory_plan.h"
+#include "worker/pruner/importance.h"
+#include "worker/pruner/mask.h"
 #include "worker/pruner/reconstruction_loss.h"
 #include "worker/pruner/rms_norm.h"
 #include "worker/pruner/tensor_kernels.h"
@@ -31,6 +36,8 @@ RecoveryTrainer::RecoveryTrainer(const LlamaBlock& block, const BlockWeights& we
     : block_(block),
       weights_(weights),
       options_{.learning_rate = options.learning_rate, .steps = steps},
+      masks_(options.masks),
+      growth_(options.masks, steps),
       graph_([this](const at::Tensor& x, const at::Tensor& reference) { return ComputeStep(x, reference); }) {
   const at::TensorOptions own = weights.groups[kQkv].options();
   const at::TensorOptions state = own.dtype(AccumulatorType(weights.groups[kQkv].scalar_type()));
@@ -51,28 +58,61 @@ int64_t RecoveryTrainer::bytes() const {
 }
 
 void RecoveryTrainer::Begin(const BlockWeights& dense, const std::array<LinearPruning, kLinears>& linears) {
-  int64_t removed = 0;
+  bool can_rank = true;
   for (Linear linear : kAllLinears) {
     const LinearPruning& pruning = linears[linear];
-    for (const int32_t count : pruning.pruned) removed += count;
-    const at::Tensor counts = at::tensor(pruning.pruned, at::kInt).to(pruning.order.device());
-    const at::Tensor master = master_.linear(linear);
-    master.copy_(pruning.weight.defined() ? pruning.weight : dense.linear(linear));
-    WriteMasked(master, pruning.order, counts, master);
-    weights_.linear(linear).copy_(master);
-    // 0 where a weight is kept, kRemoved where it is not.
-    const at::Tensor second_moment = second_moment_.linear(linear);
-    second_moment.fill_(-kernels::kRemoved);
-    WriteMasked(second_moment, pruning.order, counts, second_moment);
-    second_moment.add_(kernels::kRemoved);
+    can_rank = can_rank && pruning.squares.defined();
+    removals_[linear] = {.order = pruning.order,
+                         .squares = pruning.squares,
+                         .pattern = pruning.pattern,
+                         .counts = at::tensor(pruning.pruned, at::kInt).to(pruning.order.device())};
+    master_.linear(linear).copy_(pruning.weight.defined() ? pruning.weight : dense.linear(linear));
     first_moment_.linear(linear).zero_();
+    second_moment_.linear(linear).zero_();
   }
+  // A method that brings new weights with its masks has made the one for the other.
+  growth_ = MaskGrowth(can_rank ? masks_ : RecoveryMasks::kFixed, options_.steps);
+  step_ = 0;
+  const double share = *growth_.ShareAt(0);
+  Remove(share, /*rank_anew=*/share < 1.0);
   kernels::AdamClock begin;
   clock_.copy_(at::from_blob(&begin, {kClockSize}, at::kDouble));
-  sparsity_.fill_(static_cast<double>(removed) / static_cast<double>(weights_.shape.TotalWeights()));
 }
 
-at::Tensor RecoveryTrainer::Step(const at::Tensor& x, const at::Tensor& reference) { return graph_.Run(x, reference); }
+at::Tensor RecoveryTrainer::Step(const at::Tensor& x, const at::Tensor& reference) {
+  if (const auto share = growth_.ShareAt(step_); share && step_ > 0) Remove(*share, /*rank_anew=*/true);
+  ++step_;
+  return graph_.Run(x, reference);
+}
+
+void RecoveryTrainer::Remove(double share, bool rank_anew) {
+  const double smallest = std::numeric_limits<float>::min();
+  sparsity_.zero_();
+  for (Linear linear : kAllLinears) {
+    const Removal& removal = removals_[linear];
+    const at::Tensor master = master_.linear(linear);
+    // What was removed is 0 and so comes first again, unless there are kept weights of no importance either: then the
+    // two may change places, which changes no value.
+    if (rank_anew && removal.pattern.given()) {
+      removal.order.copy_(RankByGroups(Importance(master, removal.squares, 1), removal.pattern));
+    } else if (rank_anew) {
+      RankRows(master, removal.squares, /*samples=*/1, removal.order);
+    }
+    const at::Tensor counts =
+        share < 1.0 ? removal.counts.to(at::kDouble).mul_(share).ceil_().to(at::kInt) : removal.counts;
+    WriteMasked(master, removal.order, counts, master);
+    weights_.linear(linear).copy_(master);
+    const at::Tensor first_moment = first_moment_.linear(linear);
+    WriteMasked(first_moment, removal.order, counts, first_moment);
+    // Positive where a weight is kept, kRemoved where it is not.
+    at::Tensor second_moment = second_moment_.linear(linear);
+    second_moment.clamp_min_(smallest);
+    WriteMasked(second_moment, removal.order, counts, second_moment);
+    at::threshold_(second_moment, 0, kernels::kRemoved);
+    sparsity_.add_(counts.sum(at::kDouble));
+  }
+  sparsity_.div_(static_cast<double>(weights_.shape.TotalWeights()));
+}
 
 at::Tensor RecoveryTrainer::ComputeStep(const at::Tensor& x, const at::Tensor& reference) {
   BlockState state;

@@ -1,8 +1,10 @@
-// Recovery: once the masks of a block are fixed, what is kept of its seven linears is tuned against the loss that the
-// allocation is learned on, by Adam with a learning rate that falls to 0 along half a cosine. See docs/method.md.
+// Recovery: once it is decided how much goes of every row, what is kept of a block's seven linears is tuned against the
+// loss that the allocation is learned on, by Adam with a learning rate that falls to 0 along half a cosine. What goes
+// is removed before the first step or, as a rule, bit by bit (mask_growth.h): each time the least important of each row
+// by then. See docs/method.md.
 //
 // The weights that steps add up in are float32 (float64 in a float64 block), the block computes with what these round
-// to. Removed weights stay +0.
+// to. Removed weights are +0 and stay it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,6 +15,7 @@
 #include "worker/pruner/block_trainer.h"
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
+#include "worker/pruner/mask_growth.h"
 #include "worker/pruner/pruning_method.h"
 #include "worker/pruner/step_graph.h"
 
@@ -24,7 +27,9 @@ class RecoveryTrainer {
   // takes `steps` steps.
   RecoveryTrainer(const LlamaBlock& block, const BlockWeights& weights, const RecoveryOptions& options, int64_t steps);
 
-  // Begins a recovery of the block that `linears` are to be made of `dense`. All buffers stay where they are.
+  // Begins a recovery of the block that `linears` are to be made of `dense`. All buffers stay where they are. Where
+  // masks grow, `order` of the linears is written anew, in its place: after the last step the first pruned[r] of row r
+  // are what was removed.
   void Begin(const BlockWeights& dense, const std::array<LinearPruning, kLinears>& linears);
 
   // One step on x and reference [batch, length, hidden]. Returns its StepRecord, [StepRecord::kSize]: on CUDA valid
@@ -39,11 +44,26 @@ class RecoveryTrainer {
   static constexpr int64_t kStatesPerWeight = 3;
 
  private:
+  // The buffers of a linear that is being recovered, all but `counts` as in LinearPruning.
+  struct Removal {
+    at::Tensor order;
+    at::Tensor squares;
+    Pattern pattern;
+    // What is to be removed of each row in the end, int32 [rows], on the device.
+    at::Tensor counts;
+  };
+
+  // Removes this share of what is to go: by the order that there is, or by a new one.
+  void Remove(double share, bool rank_anew);
   at::Tensor ComputeStep(const at::Tensor& x, const at::Tensor& reference);
 
   const LlamaBlock& block_;
   BlockWeights weights_;
   kernels::AdamOptions options_;
+  RecoveryMasks masks_;
+  MaskGrowth growth_;
+  int64_t step_ = 0;
+  std::array<Removal, kLinears> removals_;
   BlockWeights master_;
   BlockWeights first_moment_;
   BlockWeights second_moment_;

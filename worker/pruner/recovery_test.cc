@@ -68,7 +68,18 @@ class RecoveryTest : public testing::Test {
 
   at::Tensor Batch(const at::Tensor& samples, int64_t step) const { return samples.narrow(0, step % 4 * 2, 2); }
 
-  RecoveryOptions Options(double rate = kRate) const { return {.epochs = 3, .learning_rate = rate, .batch_size = 2}; }
+  RecoveryOptions Options(double rate = kRate, RecoveryMasks masks = RecoveryMasks::kFixed) const {
+    return {.epochs = 3, .learning_rate = rate, .batch_size = 2, .masks = masks};
+  }
+
+  // As methods that do not update weights themselves leave it.
+  void KnowWhatTheOrderFollowsFrom() {
+    InputStatistics statistics(SmallShape(), dense_.groups[kQkv].options());
+    BlockState state;
+    block_.Forward(x_, dense_, &state);
+    statistics.Add(state);
+    for (Linear linear : kAllLinears) pruning_[linear].squares = statistics.sums(GroupOf(linear));
+  }
 
   BlockWeights dense_;
   LlamaBlock block_;
@@ -132,6 +143,91 @@ TEST_F(RecoveryTest, RemovedWeightsStayZeroAndTheLossFalls) {
     EXPECT_EQ(MaxDifference(weights_.linear(linear).ne(0), Kept(linear)), 0.0) << LinearName(linear);
     EXPECT_FALSE(weights_.linear(linear).signbit().logical_and(Kept(linear).logical_not()).any().item<bool>());
   }
+}
+
+TEST_F(RecoveryTest, MasksGrowByWhatMattersLeastByThen) {
+  KnowWhatTheOrderFollowsFrom();
+  RecoveryTrainer trainer(block_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
+  trainer.Begin(dense_, pruning_);
+  const MaskGrowth growth(RecoveryMasks::kGrowing, kSteps);
+  Linears kept;
+  for (int64_t step = 0; step < kSteps; ++step) {
+    const auto share = growth.ShareAt(step);
+    Linears expected;
+    for (Linear linear : kAllLinears) {
+      // From the definition: in each row the smallest |W| * |x| go, as many as are to be gone by now.
+      expected[linear] = trainer.master(linear).ne(0);
+      if (!share) continue;
+      const at::Tensor importance = Importance(trainer.master(linear), pruning_[linear].squares, x_.size(0));
+      const at::Tensor rank = at::argsort(at::argsort(importance, true, 1, false), true, 1, false);
+      for (int64_t row = 0; row < rank.size(0); ++row) {
+        const double count = std::ceil(*share * pruning_[linear].pruned[static_cast<size_t>(row)]);
+        expected[linear].select(0, row).copy_(rank.select(0, row).ge(count));
+      }
+    }
+    const at::Tensor record = trainer.Step(Batch(x_, step), Batch(reference_, step));
+    for (Linear linear : kAllLinears) {
+      EXPECT_EQ(MaxDifference(trainer.master(linear).ne(0), expected[linear]), 0.0)
+          << LinearName(linear) << ", step " << step;
+      if (kept[linear].defined()) {
+        EXPECT_FALSE(expected[linear].logical_and(kept[linear].logical_not()).any().item<bool>()) << "comes back";
+      }
+      kept[linear] = expected[linear];
+    }
+    EXPECT_NEAR(record[StepRecord::kSparsity].item<double>(), 0.5 * (step < kSteps / 2 ? *growth.ShareAt(step) : 1.0),
+                0.02);
+  }
+  // The order that is left tells what was removed.
+  for (Linear linear : kAllLinears) EXPECT_EQ(MaxDifference(Kept(linear), kept[linear]), 0.0) << LinearName(linear);
+}
+
+TEST_F(RecoveryTest, MasksGrowWithinAPattern) {
+  KnowWhatTheOrderFollowsFrom();
+  const Pattern pattern{.kept = 2, .of = 4};
+  for (Linear linear : kAllLinears) {
+    const at::Tensor squares = pruning_[linear].squares;
+    pruning_[linear] = FromMask(SmallestOfGroups(Importance(dense_.linear(linear), squares, 8), pattern));
+    pruning_[linear].squares = squares;
+    pruning_[linear].pattern = pattern;
+  }
+  RecoveryTrainer trainer(block_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
+  trainer.Begin(dense_, pruning_);
+  const auto zeros_of_groups = [&](Linear linear) {
+    return trainer.master(linear).eq(0).reshape({-1, pattern.of}).sum(1);
+  };
+  for (int64_t step = 0; step < kSteps; ++step) {
+    trainer.Step(Batch(x_, step), Batch(reference_, step));
+    for (Linear linear : kAllLinears) {
+      EXPECT_GE(zeros_of_groups(linear).min().item<int64_t>(), 1) << "0.6 of two of four";
+      EXPECT_LE(zeros_of_groups(linear).max().item<int64_t>(), 2);
+    }
+  }
+  for (Linear linear : kAllLinears) EXPECT_EQ(zeros_of_groups(linear).min().item<int64_t>(), 2) << LinearName(linear);
+}
+
+TEST_F(RecoveryTest, GrowingMasksEndWithLessLossThanFixedOnes) {
+  KnowWhatTheOrderFollowsFrom();
+  constexpr int64_t kLong = 96;
+  const auto loss_with = [&](RecoveryMasks masks) {
+    RecoveryTrainer trainer(block_, weights_, Options(1e-3, masks), kLong);
+    trainer.Begin(dense_, pruning_);
+    double loss = 0.0;
+    for (int64_t step = 0; step < kLong; ++step) {
+      loss = trainer.Step(Batch(x_, step), Batch(reference_, step))[StepRecord::kLoss].item<double>();
+    }
+    return loss;
+  };
+  const double fixed = loss_with(RecoveryMasks::kFixed);
+  const double growing = loss_with(RecoveryMasks::kGrowing);
+  std::printf("loss of the last step: %.5f with fixed masks, %.5f with growing ones\n", fixed, growing);
+  EXPECT_LT(growing, 0.95 * fixed);
+}
+
+TEST_F(RecoveryTest, AMethodThatBringsItsOwnWeightsKeepsItsMasks) {
+  RecoveryTrainer trainer(block_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
+  trainer.Begin(dense_, pruning_);
+  trainer.Step(Batch(x_, 0), Batch(reference_, 0));
+  for (Linear linear : kAllLinears) EXPECT_EQ(MaxDifference(weights_.linear(linear).ne(0), Kept(linear)), 0.0);
 }
 
 TEST_F(RecoveryTest, GoesOnFromWhatTheMethodMadeOfTheWeights) {

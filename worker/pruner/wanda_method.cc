@@ -32,7 +32,8 @@ class WandaMethod final : public PruningMethod {
     auto begin = counts.begin();
     for (Linear linear : kAllLinears) {
       const auto end = begin + shape_.Rows(linear);
-      result.linears[linear] = {.order = orders[linear], .pruned = {begin, end}};
+      result.linears[linear] = {
+          .order = orders[linear], .pruned = {begin, end}, .squares = statistics_.sums(GroupOf(linear))};
       result.linears[linear].rate.assign(static_cast<size_t>(shape_.Rows(linear)),
                                          static_cast<float>(options_.sparsity));
       begin = end;
@@ -47,6 +48,8 @@ class WandaMethod final : public PruningMethod {
       const at::Tensor importance =
           Importance(inputs.dense.linear(linear), statistics_.sums(GroupOf(linear)), inputs.x.size(0));
       result.linears[linear] = FromMask(SmallestOfGroups(importance, options_.pattern));
+      result.linears[linear].squares = statistics_.sums(GroupOf(linear));
+      result.linears[linear].pattern = options_.pattern;
       RETURN_IF_ERROR(reporter.Step(linear + 1));
     }
     return result;
