@@ -11,6 +11,8 @@ constexpr int64_t kEvaluationTokens = int64_t{1} << 18;
 // In float32.
 constexpr int64_t kLogitBytes = int64_t{64} << 20;
 constexpr int64_t kFinalLossTokens = 8192;
+constexpr int64_t kSurveyedTokens = 4096;
+constexpr int64_t kMostGroups = 32;
 
 }  // namespace
 
@@ -26,6 +28,17 @@ int64_t LogitWindows(int64_t vocab_size, int64_t length) {
 
 int64_t FinalLossSamples(int64_t samples, int64_t length) {
   return std::min(samples, std::max<int64_t>(1, kFinalLossTokens / length));
+}
+
+int64_t SurveyedWindows(int64_t samples, int64_t length) {
+  return std::min(samples, std::max<int64_t>(2, (kSurveyedTokens + length - 1) / length));
+}
+
+int64_t SurveyedTogether(int64_t blocks) { return (blocks + kMostGroups - 1) / kMostGroups; }
+
+int64_t SurveyedGroups(int64_t blocks) {
+  const int64_t together = SurveyedTogether(blocks);
+  return (blocks + together - 1) / together;
 }
 
 }  // namespace besa::cost

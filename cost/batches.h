@@ -22,4 +22,11 @@ int64_t LogitWindows(int64_t vocab_size, int64_t length);
 // all of them would cost a quarter of the training.
 int64_t FinalLossSamples(int64_t samples, int64_t length);
 
+// Of a survey of blocks (Engine::SurveyBlocks): the first calibration windows, at least two and 4,096 tokens if there
+// are as many; how many neighbours are pruned together, so that there are at most 32 groups; and how many groups that
+// makes.
+int64_t SurveyedWindows(int64_t samples, int64_t length);
+int64_t SurveyedTogether(int64_t blocks);
+int64_t SurveyedGroups(int64_t blocks);
+
 }  // namespace besa::cost

@@ -317,4 +317,31 @@ MemoryPlan PlanComparison(const storage::ModelConfig& config, int64_t windows, i
   return PlanModels(2, config, windows, length, compute);
 }
 
+MemoryPlan PlanSurvey(const storage::ModelConfig& config, int64_t windows, int64_t length, const ComputePlan& compute) {
+  const Sizes sizes(config, length, compute);
+  const int64_t streams = 1 + SurveyedGroups(config.num_hidden_layers);
+  const int64_t walk_tokens = std::min(windows, WalkBatch(length, compute.cuda)) * length;
+  // Dense and pruned, and the order of importance.
+  const std::vector<MemoryPlan::Part> kept = {{"activations", streams * windows * length * sizes.H() * sizes.element()},
+                                              {"weights", 2 * sizes.Weights() + 2 * sizes.shape.TotalWeights()}};
+  MemoryPlan walk = {.parts = kept};
+  walk.parts.push_back(
+      {"tensor on its way", sizes.LargestLinear() * sizes.element() + sizes.HostBytes(sizes.LargestLinear())});
+  walk.parts.push_back({"forward pass", walk_tokens * sizes.ForwardKept()});
+  MemoryPlan load_head = {.parts = kept};
+  load_head.parts.push_back({"head", sizes.Embedding()});
+  load_head.parts.push_back({"head as read", sizes.HostBytes(config.vocab_size * sizes.H())});
+  // The dense model's distribution and its logarithm; the other's logarithm, its logits in float32 and, where that is
+  // another, in the model's type.
+  const int64_t logit_bytes = 4 * kAccumulatorBytes + (sizes.element() == kAccumulatorBytes ? 0 : sizes.element());
+  MemoryPlan head = {.parts = kept};
+  head.parts.push_back({"head", sizes.Embedding()});
+  head.parts.push_back({"logits", std::min(windows, LogitWindows(config.vocab_size, length)) * length *
+                                      config.vocab_size * logit_bytes});
+  MemoryPlan plan = Largest({walk, load_head, head});
+  AddMask(sizes, plan);
+  AddOverhead(compute, plan);
+  return plan;
+}
+
 }  // namespace besa::cost

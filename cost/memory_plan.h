@@ -47,4 +47,7 @@ MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, i
 MemoryPlan PlanComparison(const storage::ModelConfig& config, int64_t windows, int64_t length,
                           const ComputePlan& compute);
 
+// The same for a survey of the blocks (batches.h) with that many windows.
+MemoryPlan PlanSurvey(const storage::ModelConfig& config, int64_t windows, int64_t length, const ComputePlan& compute);
+
 }  // namespace besa::cost

@@ -137,6 +137,12 @@ Json Options(const v1::Job& job) {
       {"recovery epochs", IfSet(method.recovery().epochs())},
       {"recovery learning rate", IfSet(method.recovery().learning_rate())},
       {"recovery batch size", IfSet(method.recovery().batch_size())},
+      {"recovery masks", method.recovery().masks() == 0
+                             ? ""
+                             : Word("RECOVERY_MASKS_", v1::RecoveryMasks_Name(method.recovery().masks()))},
+      {"block allocation", method.block_allocation() == 0
+                               ? ""
+                               : Word("BLOCK_ALLOCATION_", v1::BlockAllocation_Name(method.block_allocation()))},
       {"seed", absl::StrCat(spec.seed())},
       {"calibration", absl::StrJoin(calibration.uris(), ", ")},
       {"calibration windows", absl::StrCat(calibration.samples(), " of ", calibration.sequence_length(), " tokens")}};

@@ -105,6 +105,10 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
                               "0.002",
                               "--recovery-batch-size",
                               "8",
+                              "--recovery-masks",
+                              "fixed",
+                              "--block-allocation",
+                              "uniform",
                               "--seed",
                               "18446744073709551615",
                               "--name",
@@ -135,6 +139,8 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
   EXPECT_EQ(spec.method().recovery().epochs(), 6);
   EXPECT_EQ(spec.method().recovery().learning_rate(), 0.002);
   EXPECT_EQ(spec.method().recovery().batch_size(), 8);
+  EXPECT_EQ(spec.method().recovery().masks(), v1::RECOVERY_MASKS_FIXED);
+  EXPECT_EQ(spec.method().block_allocation(), v1::BLOCK_ALLOCATION_UNIFORM);
   EXPECT_EQ(spec.seed(), std::numeric_limits<uint64_t>::max());
   EXPECT_EQ(spec.display_name(), "nightly");
 }

@@ -59,6 +59,8 @@ absl::string_view FlagOf(absl::string_view field) {
       {"method.recovery.epochs", "--recovery-epochs"},
       {"method.recovery.learning_rate", "--recovery-learning-rate"},
       {"method.recovery.batch_size", "--recovery-batch-size"},
+      {"method.recovery.masks", "--recovery-masks"},
+      {"method.block_allocation", "--block-allocation"},
       {"request_id", "--request-id"},
   };
   const std::string plain = WithoutIndices(field);

@@ -54,6 +54,7 @@ void AddSpec(const v1::JobSpec& spec, Facts& facts) {
   add("schedule", Choice(method.schedule()));
   if (method.schedule() == v1::SCHEDULE_SEQUENTIAL) add("reference", Choice(method.reference()));
   add("quality", Choice(method.quality()));
+  add("block allocation", Choice(method.block_allocation()));
   add("compute", Choice(method.compute_type()));
   add("batch", Number(method.batch_size()));
   add("epochs", Number(method.epochs()));
@@ -65,7 +66,7 @@ void AddSpec(const v1::JobSpec& spec, Facts& facts) {
   if (method.has_recovery()) {
     const v1::RecoverySpec& recovery = method.recovery();
     parts.push_back(absl::StrCat("recovery of ", recovery.epochs(), " passes at ", recovery.learning_rate(), ", batch ",
-                                 recovery.batch_size()));
+                                 recovery.batch_size(), ", masks ", Choice(recovery.masks())));
   }
   facts.emplace_back("method", absl::StrJoin(parts, ", "));
   facts.emplace_back("seed", absl::StrCat(spec.seed()));

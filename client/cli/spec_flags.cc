@@ -170,6 +170,12 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
                      "[4, or by quality]");
   command.add_option("--recovery-learning-rate", flags.recovery_learning_rate, "Of recovery's first step [0.001]");
   command.add_option("--recovery-batch-size", flags.recovery_batch_size, "Samples a step of recovery [4]");
+  AddEnum<v1::RecoveryMasks>(command, "--recovery-masks", flags.recovery_masks,
+                             "Whether recovery removes weights bit by bit or all at once [growing]");
+  AddEnum<v1::BlockAllocation>(
+      command, "--block-allocation", flags.block_allocation,
+      "Whether blocks that the model can do without lose more than others [measured for besa's "
+      "preset default, else uniform]");
   AddEnum<v1::Activations>(command, "--activations", flags.activations,
                            "Whether workers walk to their blocks or store activations first [the faster]");
   command.add_option("--seed", flags.seed, "Seed of everything random [0]");
@@ -216,10 +222,13 @@ absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, a
   method.set_sparsegpt_block_size(flags.sparsegpt_block_size);
   method.set_sparsegpt_damping(flags.sparsegpt_damping);
   method.set_quality(FromFlag<v1::Quality>(flags.quality));
-  if (flags.recovery_epochs != 0 || flags.recovery_learning_rate != 0 || flags.recovery_batch_size != 0) {
+  method.set_block_allocation(FromFlag<v1::BlockAllocation>(flags.block_allocation));
+  if (flags.recovery_epochs != 0 || flags.recovery_learning_rate != 0 || flags.recovery_batch_size != 0 ||
+      !flags.recovery_masks.empty()) {
     method.mutable_recovery()->set_epochs(flags.recovery_epochs);
     method.mutable_recovery()->set_learning_rate(flags.recovery_learning_rate);
     method.mutable_recovery()->set_batch_size(flags.recovery_batch_size);
+    method.mutable_recovery()->set_masks(FromFlag<v1::RecoveryMasks>(flags.recovery_masks));
   }
   spec.set_seed(flags.seed);
   spec.set_display_name(flags.name);

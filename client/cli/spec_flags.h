@@ -50,6 +50,8 @@ struct SpecFlags {
   int recovery_epochs = 0;
   double recovery_learning_rate = 0;
   int recovery_batch_size = 0;
+  std::string recovery_masks;
+  std::string block_allocation;
   uint64_t seed = 0;
   std::string name;
   int priority = 0;

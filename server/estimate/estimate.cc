@@ -59,6 +59,7 @@ class Estimator {
 
   v1::EstimateJobResponse Run() {
     block_ = TimeBlock();
+    survey_ = TimeSurvey();
     prepare_ = device_.task_seconds + Seconds(static_cast<double>(in_.text_bytes), device_.text_bytes_per_second);
     passthrough_ = device_.passthrough_seconds + 2 * Transfer(in_.bytes.others);
     publish_ = device_.publish_seconds + Transfer(in_.bytes.blocks + in_.bytes.others);
@@ -107,6 +108,27 @@ class Estimator {
                   Seconds(static_cast<double>(block_bytes_), device_.copy_bytes_per_second);
     block.upload = Transfer(block_bytes_);
     return block;
+  }
+
+  bool surveys() const { return in_.spec.method().block_allocation() == v1::BLOCK_ALLOCATION_MEASURED; }
+
+  // The look at every block before the first is pruned (Engine::SurveyBlocks): what it takes to prune each, and the
+  // walks of all streams that there are by then; at the end the head, once a stream.
+  double TimeSurvey() const {
+    if (!surveys()) return 0.0;
+    const int64_t windows = cost::SurveyedWindows(samples_, length_);
+    const int64_t together = cost::SurveyedTogether(blocks_);
+    int64_t forwards = 0;
+    for (int64_t block = 0; block < blocks_; ++block) forwards += 3 + block / together;
+    const double head = 2.0 * static_cast<double>(windows * length_) * static_cast<double>(in_.config.vocab_size) *
+                        static_cast<double>(in_.config.hidden_size);
+    const double flops = static_cast<double>(forwards) * cost::ForwardFlops(shape_, windows, length_) +
+                         static_cast<double>(1 + cost::SurveyedGroups(blocks_)) * head;
+    return static_cast<double>(blocks_) * (device_.load_seconds + Transfer(block_bytes_)) +
+           Seconds(flops, device_.walk);
+  }
+  int64_t SurveyBytes() const {
+    return surveys() ? in_.bytes.blocks + in_.bytes.embeddings + in_.bytes.head : int64_t{0};
   }
 
   // Evaluating one model, or both side by side.
@@ -169,7 +191,7 @@ class Estimator {
     response_.set_device(device_.model);
     // In the sequential schedule the first block has none before it to walk through.
     response_.set_prune_seconds(outcome_.seconds - block_.walk);
-    response_.set_seconds(prepare_ + outcome_.all_seconds - block_.walk + publish_);
+    response_.set_seconds(prepare_ + survey_ + outcome_.all_seconds - block_.walk + publish_);
     response_.set_repeated_forwards(outcome_.extra_forwards);
   }
 
@@ -196,6 +218,7 @@ class Estimator {
     // Texts are hashed whole, then read.
     AddStage("prepare", prepare_, in_.bytes.headers + in_.bytes.companions + in_.bytes.tokenizer + 2 * in_.text_bytes,
              tokens + evaluation_tokens);
+    if (surveys()) AddStage("survey", survey_, SurveyBytes(), 0);
 
     const int64_t boundaries = stores() ? StoredBoundaries() : 0;
     const double sweeps = stores() ? SweptBlocks() : 0.0;
@@ -315,6 +338,7 @@ class Estimator {
 
   BlockSeconds block_;
   double prepare_ = 0.0;
+  double survey_ = 0.0;
   double passthrough_ = 0.0;
   double publish_ = 0.0;
   double evaluate_dense_ = 0.0;

@@ -27,6 +27,9 @@ v1::Assignment MakeAssignment(const JobRows& rows, const TaskRow& task, const Sc
   if (kind == v1::TASK_KIND_PRUNE && StoresActivations(rows)) {
     *assignment.mutable_boundary() = BoundaryBefore(rows, task.task.block());
   }
+  if (kind == v1::TASK_KIND_PRUNE && task.task.block() < prepare.prepare().block_sparsity_size()) {
+    assignment.set_sparsity(prepare.prepare().block_sparsity(task.task.block()));
+  }
   const bool of_blocks_before = kind == v1::TASK_KIND_PRUNE && IsSequential(rows.job.job.spec());
   if (kind != v1::TASK_KIND_EVALUATE_PRUNED && !of_blocks_before) return assignment;
 

@@ -52,6 +52,20 @@ absl::Status CheckBlock(const v1::Task& task, const v1::BlockResult& block) {
   return absl::OkStatus();
 }
 
+absl::Status CheckPrepare(const v1::Job& job, const v1::PrepareResult& prepare) {
+  const bool measured = job.spec().method().block_allocation() == v1::BLOCK_ALLOCATION_MEASURED;
+  const int expected = measured ? job.model().blocks() : 0;
+  if (prepare.block_sparsity_size() != expected) {
+    return FieldError("result.prepare.block_sparsity", absl::StrCat(prepare.block_sparsity_size(), " values"),
+                      absl::StrCat(expected));
+  }
+  for (const double sparsity : prepare.block_sparsity()) {
+    if (sparsity >= 0.0 && sparsity <= 1.0) continue;
+    return FieldError("result.prepare.block_sparsity", absl::StrCat(sparsity), "numbers from 0 to 1");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckSweep(const v1::Task& task, const v1::TaskResult& result) {
   if (result.sweep().share().SerializeAsString() != task.sweep().SerializeAsString()) {
     return FieldError("result.sweep.share", result.sweep().share().ShortDebugString(), task.sweep().ShortDebugString());
@@ -117,7 +131,7 @@ std::string DetailName(v1::TaskResult::DetailCase detail) {
 
 }  // namespace
 
-absl::Status CheckResult(const v1::Task& task, const v1::JobSpec& spec, const v1::TaskResult& result) {
+absl::Status CheckResult(const v1::Task& task, const v1::Job& job, const v1::TaskResult& result) {
   const v1::TaskResult::DetailCase expected = ExpectedDetail(task.kind());
   if (result.detail_case() != expected) {
     return FieldError("result.detail", DetailName(result.detail_case()), DetailName(expected));
@@ -125,10 +139,11 @@ absl::Status CheckResult(const v1::Task& task, const v1::JobSpec& spec, const v1
   RETURN_IF_ERROR(CheckFiles(result));
   const bool writes_files = expected != v1::TaskResult::kEvaluation;
   if (writes_files && result.files().empty()) return FieldError("result.files", "none", "at least one file");
+  if (expected == v1::TaskResult::kPrepare) return CheckPrepare(job, result.prepare());
   if (expected == v1::TaskResult::kBlock) return CheckBlock(task, result.block());
   if (expected == v1::TaskResult::kSweep) return CheckSweep(task, result);
   if (expected == v1::TaskResult::kEvaluation) {
-    return CheckEvaluation(spec, result.evaluation(), task.kind() == v1::TASK_KIND_EVALUATE_PRUNED);
+    return CheckEvaluation(job.spec(), result.evaluation(), task.kind() == v1::TASK_KIND_EVALUATE_PRUNED);
   }
   return absl::OkStatus();
 }

@@ -16,6 +16,13 @@ using testing::TestResult;
 
 v1::JobSpec Spec() { return testing::TestRequest(1, /*evaluation=*/true).spec; }
 
+v1::Job Job() {
+  v1::Job job;
+  *job.mutable_spec() = Spec();
+  job.mutable_model()->set_blocks(4);
+  return job;
+}
+
 v1::Assignment Of(v1::TaskKind kind) {
   v1::Assignment assignment;
   assignment.set_kind(kind);
@@ -34,7 +41,7 @@ v1::Task TaskOf(v1::TaskKind kind) {
 TEST(CheckResult, ResultsOfEveryKindFitTheirTasks) {
   for (int kind = v1::TASK_KIND_PREPARE; kind <= v1::TASK_KIND_EVALUATE_PRUNED; ++kind) {
     const auto typed = static_cast<v1::TaskKind>(kind);
-    EXPECT_TRUE(CheckResult(TaskOf(typed), Spec(), TestResult(Of(typed))).ok()) << kind;
+    EXPECT_TRUE(CheckResult(TaskOf(typed), Job(), TestResult(Of(typed))).ok()) << kind;
   }
 }
 
@@ -56,7 +63,7 @@ TEST(CheckResult, WhatDoesNotFitIsNamed) {
   for (const auto& [spoil, message] : cases) {
     v1::TaskResult result = TestResult(Of(v1::TASK_KIND_PRUNE));
     spoil(result);
-    const absl::Status status = CheckResult(TaskOf(v1::TASK_KIND_PRUNE), Spec(), result);
+    const absl::Status status = CheckResult(TaskOf(v1::TASK_KIND_PRUNE), Job(), result);
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << message;
     EXPECT_THAT(std::string(status.message()), HasSubstr(message));
   }
@@ -78,7 +85,7 @@ TEST(CheckResult, FiguresOfTextsAreFiniteAndComplete) {
   for (const auto& [spoil, message] : cases) {
     v1::TaskResult result = TestResult(Of(v1::TASK_KIND_EVALUATE_PRUNED));
     spoil(*result.mutable_evaluation());
-    const absl::Status status = CheckResult(TaskOf(v1::TASK_KIND_EVALUATE_PRUNED), Spec(), result);
+    const absl::Status status = CheckResult(TaskOf(v1::TASK_KIND_EVALUATE_PRUNED), Job(), result);
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << message;
     EXPECT_THAT(std::string(status.message()), HasSubstr(message));
   }
@@ -87,7 +94,21 @@ TEST(CheckResult, FiguresOfTextsAreFiniteAndComplete) {
 TEST(CheckResult, TheDenseModelDoesNotDivergeFromItself) {
   v1::TaskResult result = TestResult(Of(v1::TASK_KIND_EVALUATE_DENSE));
   result.mutable_evaluation()->mutable_texts(0)->set_kl_divergence(0);
-  EXPECT_TRUE(absl::IsInvalidArgument(CheckResult(TaskOf(v1::TASK_KIND_EVALUATE_DENSE), Spec(), result)));
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckResult(TaskOf(v1::TASK_KIND_EVALUATE_DENSE), Job(), result)));
+}
+
+TEST(CheckResult, PreparingAMeasuredAllocationTellsTheShareOfEveryBlock) {
+  v1::Job job = Job();
+  const v1::Task prepare = TaskOf(v1::TASK_KIND_PREPARE);
+  v1::TaskResult result = TestResult(Of(v1::TASK_KIND_PREPARE));
+  for (const double share : {0.4, 0.5, 0.5}) result.mutable_prepare()->add_block_sparsity(share);
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckResult(prepare, job, result))) << "the job has all blocks alike";
+  job.mutable_spec()->mutable_method()->set_block_allocation(v1::BLOCK_ALLOCATION_MEASURED);
+  EXPECT_THAT(CheckResult(prepare, job, result).message(), HasSubstr("3 values"));
+  result.mutable_prepare()->add_block_sparsity(0.6);
+  EXPECT_TRUE(CheckResult(prepare, job, result).ok());
+  result.mutable_prepare()->set_block_sparsity(0, 1.5);
+  EXPECT_THAT(CheckResult(prepare, job, result).message(), HasSubstr("result.prepare.block_sparsity: 1.5"));
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ Decision<Done> OnCommit(JobRows rows, absl::string_view task_id, const Holder& h
     EndLease(edit, *index, {});
     return {LeaseLost(holder), edit.Finish()};
   }
-  absl::Status fits = CheckResult(edit.tasks()[*index].task, edit.job().job.spec(), result);
+  absl::Status fits = CheckResult(edit.tasks()[*index].task, edit.job().job, result);
   if (!fits.ok()) return {std::move(fits), {}};
 
   TaskRow& row = edit.mutable_task(*index);

@@ -116,9 +116,12 @@ std::optional<v1::Assignment> TestJob::Lease(TestWorker& worker, absl::string_vi
 }
 
 absl::Status TestJob::Commit(const TestWorker& worker, const v1::Assignment& assignment, int variant) {
+  return Commit(worker, assignment, TestResult(assignment, variant));
+}
+
+absl::Status TestJob::Commit(const TestWorker& worker, const v1::Assignment& assignment, const v1::TaskResult& result) {
   const TaskName name = *ParseTaskName("task", assignment.lease().task());
-  auto decision = OnCommit(rows, name.task_id, HolderOf(worker, assignment), TestResult(assignment, variant),
-                           worker.leaving, context);
+  auto decision = OnCommit(rows, name.task_id, HolderOf(worker, assignment), result, worker.leaving, context);
   Apply(decision.changes);
   return decision.reply.status();
 }

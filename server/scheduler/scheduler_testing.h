@@ -63,6 +63,7 @@ class TestJob {
   std::optional<v1::Assignment> Lease(TestWorker& worker, absl::string_view request_id = "",
                                       std::optional<int32_t> cursor = std::nullopt);
   absl::Status Commit(const TestWorker& worker, const v1::Assignment& assignment, int variant = 0);
+  absl::Status Commit(const TestWorker& worker, const v1::Assignment& assignment, const v1::TaskResult& result);
   absl::Status Fail(const TestWorker& worker, const v1::Assignment& assignment, v1::FailureReason reason,
                     absl::string_view message = "it broke");
   // Whether the worker is told to stop.

@@ -226,6 +226,12 @@ class Simulation {
         // The clock begins when it is done; what it takes is the same for all.
         AddFile("calibration.safetensors", worker.result);
         worker.result.mutable_prepare()->set_block_memory_bytes(1);
+        if (worker.at_work->spec().method().block_allocation() == v1::BLOCK_ALLOCATION_MEASURED) {
+          // Every block takes as long as any other, whatever it loses.
+          for (int32_t block = 0; block < scenario_.shape.blocks; ++block) {
+            worker.result.mutable_prepare()->add_block_sparsity(worker.at_work->spec().sparsity());
+          }
+        }
         return;
       case v1::TASK_KIND_EVALUATE_DENSE:
         return BeginEvaluation(worker, scenario_.others.evaluate_dense, /*pruned=*/false);

@@ -65,6 +65,9 @@ void Prepare(ObjectStore& store, const v1::Assignment& assignment, v1::TaskResul
   prepare.set_block_memory_bytes(1 << 20);
   prepare.set_evaluation_memory_bytes(1 << 20);
   prepare.set_comparison_memory_bytes(2 << 20);
+  if (spec.method().block_allocation() == v1::BLOCK_ALLOCATION_MEASURED) {
+    for (int block = 0; block < kTinyBlocks; ++block) prepare.add_block_sparsity(spec.sparsity());
+  }
   for (int i = 0; i < spec.evaluations_size(); ++i) {
     const v1::EvaluationSpec& text = spec.evaluations(i);
     for (const std::string& uri : text.uris()) AddInput(store, uri, prepare);

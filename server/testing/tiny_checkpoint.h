@@ -10,6 +10,8 @@
 
 namespace besa::server::testing {
 
+inline constexpr int kTinyBlocks = 2;
+
 // LLaMA: 2 blocks, width 8, MLP 16, vocabulary 32, tied embeddings, context 64, bfloat16.
 std::string TinyConfig();
 

@@ -173,6 +173,28 @@ absl::Status CheckPattern(v1::JobSpec& spec) {
   return absl::OkStatus();
 }
 
+// What is published, and a pattern, leaves every block the same share.
+absl::Status ResolveBlockAllocation(v1::MethodSpec& method) {
+  const bool besa = method.method() == v1::METHOD_BESA && method.preset() == v1::PRESET_DEFAULT;
+  if (method.block_allocation() == v1::BLOCK_ALLOCATION_UNSPECIFIED) {
+    method.set_block_allocation(besa ? v1::BLOCK_ALLOCATION_MEASURED : v1::BLOCK_ALLOCATION_UNIFORM);
+  }
+  const std::string value = EnumName(method.block_allocation(), v1::BlockAllocation_Name(method.block_allocation()));
+  if (!v1::BlockAllocation_IsValid(method.block_allocation())) {
+    return FieldError("method.block_allocation", value, "BLOCK_ALLOCATION_UNIFORM or BLOCK_ALLOCATION_MEASURED");
+  }
+  if (method.block_allocation() != v1::BLOCK_ALLOCATION_MEASURED) return absl::OkStatus();
+  if (!method.pattern().empty()) {
+    return FieldError("method.block_allocation", value,
+                      absl::StrCat("BLOCK_ALLOCATION_UNIFORM, as method.pattern is ", method.pattern()));
+  }
+  if (method.preset() == v1::PRESET_PAPER) {
+    return FieldError("method.block_allocation", value,
+                      "BLOCK_ALLOCATION_UNIFORM: PRESET_PAPER is what was published, PRESET_DEFAULT can do more");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ResolveMethod(v1::JobSpec& spec) {
@@ -188,6 +210,7 @@ absl::Status ResolveMethod(v1::JobSpec& spec) {
   RETURN_IF_ERROR(ResolveRecovery(method));
   RETURN_IF_ERROR(method.method() == v1::METHOD_BESA ? ResolveBesa(method) : ResolveBaseline(method));
   RETURN_IF_ERROR(ResolveSparseGpt(method));
+  RETURN_IF_ERROR(ResolveBlockAllocation(method));
   if (!v1::ComputeType_IsValid(method.compute_type())) {
     return FieldError("method.compute_type", absl::StrCat(static_cast<int>(method.compute_type())),
                       "COMPUTE_TYPE_FLOAT32 or COMPUTE_TYPE_BFLOAT16");

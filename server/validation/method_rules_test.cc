@@ -193,6 +193,48 @@ TEST(MethodRules, WhatIsSetBesideQualityStays) {
   EXPECT_EQ(spec.method().recovery().epochs(), 2);
 }
 
+TEST(MethodRules, BlocksAreMeasuredForBesaAlone) {
+  v1::JobSpec besa = Spec(v1::METHOD_BESA);
+  EXPECT_TRUE(ResolveMethod(besa).ok());
+  EXPECT_EQ(besa.method().block_allocation(), v1::BLOCK_ALLOCATION_MEASURED);
+  for (const v1::Method method : {v1::METHOD_MAGNITUDE, v1::METHOD_WANDA, v1::METHOD_SPARSEGPT}) {
+    v1::JobSpec baseline = Spec(method);
+    EXPECT_TRUE(ResolveMethod(baseline).ok());
+    EXPECT_EQ(baseline.method().block_allocation(), v1::BLOCK_ALLOCATION_UNIFORM);
+    baseline.mutable_method()->set_block_allocation(v1::BLOCK_ALLOCATION_MEASURED);
+    EXPECT_TRUE(ResolveMethod(baseline).ok()) << "who asks for it gets it";
+  }
+}
+
+TEST(MethodRules, BlocksAreAlikeInThePaperAndWithAPattern) {
+  v1::JobSpec paper = Spec(v1::METHOD_BESA);
+  paper.mutable_method()->set_preset(v1::PRESET_PAPER);
+  paper.mutable_method()->set_block_allocation(v1::BLOCK_ALLOCATION_MEASURED);
+  ExpectRefused(ResolveMethod(paper), "method.block_allocation", {"MEASURED", "PRESET_PAPER"});
+  v1::JobSpec pattern = Spec(v1::METHOD_WANDA);
+  pattern.mutable_method()->set_pattern("2:4");
+  pattern.mutable_method()->set_block_allocation(v1::BLOCK_ALLOCATION_MEASURED);
+  ExpectRefused(ResolveMethod(pattern), "method.block_allocation", {"MEASURED", "2:4"});
+  v1::JobSpec unknown = Spec(v1::METHOD_BESA);
+  unknown.mutable_method()->set_block_allocation(static_cast<v1::BlockAllocation>(7));
+  ExpectRefused(ResolveMethod(unknown), "method.block_allocation", {"7", "BLOCK_ALLOCATION_UNIFORM"});
+}
+
+TEST(MethodRules, MasksGrowUnlessTheMethodHasMadeItsWeightsForThem) {
+  for (const v1::Method method : {v1::METHOD_BESA, v1::METHOD_MAGNITUDE, v1::METHOD_WANDA}) {
+    v1::JobSpec spec = Spec(method);
+    spec.mutable_method()->mutable_recovery();
+    EXPECT_TRUE(ResolveMethod(spec).ok());
+    EXPECT_EQ(spec.method().recovery().masks(), v1::RECOVERY_MASKS_GROWING);
+  }
+  v1::JobSpec spec = Spec(v1::METHOD_SPARSEGPT);
+  spec.mutable_method()->mutable_recovery();
+  EXPECT_TRUE(ResolveMethod(spec).ok());
+  EXPECT_EQ(spec.method().recovery().masks(), v1::RECOVERY_MASKS_FIXED);
+  spec.mutable_method()->mutable_recovery()->set_masks(v1::RECOVERY_MASKS_GROWING);
+  ExpectRefused(ResolveMethod(spec), "method.recovery.masks", {"GROWING", "METHOD_SPARSEGPT"});
+}
+
 TEST(MethodRules, ThePaperIsNotMadeBetterInItsName) {
   v1::JobSpec spec = Spec(v1::METHOD_BESA);
   spec.mutable_method()->set_preset(v1::PRESET_PAPER);

@@ -14,6 +14,7 @@ import time
 from method_jobs import Cell, Measured, parser_of, run, service, wanted
 
 BATCH = {"batch_size": 4}
+UNIFORM = {"block_allocation": "uniform"}
 PAPER = {"preset": "paper", "d_coef": 5} | BATCH
 ROWS: list[tuple[str, dict, list[float]]] = [
     ("magnitude", {"method": "magnitude"}, [0.5, 0.6]),
@@ -21,8 +22,8 @@ ROWS: list[tuple[str, dict, list[float]]] = [
     ("SparseGPT, sequential", {"method": "sparsegpt", "schedule": "sequential"}, [0.5, 0.6, 0.7]),
     ("BESA paper, sequential", {"schedule": "sequential"} | PAPER, [0.5, 0.6]),
     ("BESA paper, independent", PAPER, [0.5, 0.6]),
-    ("BESA default, independent", BATCH, [0.5, 0.6, 0.7]),
-    ("BESA default, sequential", {"schedule": "sequential"} | BATCH, [0.5, 0.6, 0.7]),
+    ("BESA default, blocks alike, independent", BATCH | UNIFORM, [0.5, 0.6, 0.7]),
+    ("BESA default, blocks alike, sequential", {"schedule": "sequential"} | BATCH | UNIFORM, [0.5, 0.6, 0.7]),
 ]
 
 

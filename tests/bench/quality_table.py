@@ -20,6 +20,7 @@ from method_jobs import Cell, Measured, parser_of, run, service, wanted
 
 BATCH = {"batch_size": 4}
 SEQUENTIAL = {"schedule": "sequential"}
+SURVEYED = {"block_allocation": "measured"}
 ALL = [0.5, 0.6, 0.7]
 ENDS = [0.5, 0.7]
 
@@ -42,12 +43,18 @@ GOALS: list[tuple[str, dict, list[float]]] = [
 RECOVERED = BATCH | SEQUENTIAL | recovery()
 ABLATION: list[tuple[str, dict, list[float]]] = [
     ("reference: sequential, 4 passes of recovery", RECOVERED, ENDS),
-    ("- learned allocation (Wanda)", {"method": "wanda"} | SEQUENTIAL | recovery(), ENDS),
-    ("- learned allocation (SparseGPT)", {"method": "sparsegpt"} | SEQUENTIAL | recovery(), ENDS),
+    ("- learned allocation (Wanda)", {"method": "wanda"} | SURVEYED | SEQUENTIAL | recovery(), ENDS),
+    ("- learned allocation (SparseGPT)", {"method": "sparsegpt"} | SURVEYED | SEQUENTIAL | recovery(), ENDS),
+    ("- growing masks", RECOVERED | recovery(masks="fixed"), ENDS),
+    ("- survey of the blocks", RECOVERED | {"block_allocation": "uniform"}, ENDS),
+    ("- both", RECOVERED | recovery(masks="fixed") | {"block_allocation": "uniform"}, ENDS),
     ("- sequential schedule", BATCH | recovery(), ENDS),
     ("- dense reference", RECOVERED | {"reference": "pruned-stream"}, ENDS),
     ("- recovery", BATCH | SEQUENTIAL, ENDS),
-    ("recovery alone (Wanda, independent)", {"method": "wanda"} | recovery(), ENDS),
+    ("- recovery and survey", BATCH | SEQUENTIAL | {"block_allocation": "uniform"}, ENDS),
+    ("- recovery, survey and sequential schedule", BATCH | {"block_allocation": "uniform"}, ENDS),
+    ("recovery alone (Wanda, independent)", {"method": "wanda"} | recovery(masks="fixed"), ENDS),
+    ("recovery and growing masks alone (Wanda, independent)", {"method": "wanda"} | recovery(), ENDS),
     ("1 pass", RECOVERED | recovery(1), ENDS),
     ("2 passes", RECOVERED | recovery(2), ENDS),
     ("8 passes", RECOVERED | recovery(8), ENDS),

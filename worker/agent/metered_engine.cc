@@ -57,6 +57,10 @@ class MeteredEngine final : public Engine {
                                                           const Observer& observer) override {
     return engine_->Sweep(request, observer);
   }
+  absl::StatusOr<pruner::BlockSurvey> SurveyBlocks(const pruner::SurveyRequest& request,
+                                                   const Observer& observer) override {
+    return engine_->SurveyBlocks(request, observer);
+  }
   std::pair<std::string, int64_t> Cursor() const override { return engine_->Cursor(); }
   absl::StatusOr<pruner::PerplexityResult> Perplexity(const storage::ModelConfig& config,
                                                       const storage::TensorSource& source,

@@ -13,6 +13,7 @@
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/activation_stream.h"
+#include "worker/pruner/block_survey.h"
 #include "worker/pruner/check_options.h"
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/errors.h"
@@ -131,6 +132,20 @@ class TorchEngine final : public Engine {
       RETURN_IF_ERROR(SweepDense(request, device_.OptionsFor(request.compute), reporter));
       device_.Synchronize();
       return reporter.Finish();
+    });
+  }
+
+  absl::StatusOr<BlockSurvey> SurveyBlocks(const SurveyRequest& request, const Observer& observer) override {
+    RETURN_IF_ERROR(CheckWindows(*request.windows, "windows", *request.config));
+    return CatchExceptions([&]() -> absl::StatusOr<BlockSurvey> {
+      device_.Use();
+      RETURN_IF_ERROR(CheckEvaluation("survey", cost::PlanSurvey(*request.config, request.windows->windows,
+                                                                 request.windows->length, Plan(request.compute))));
+      StageReporter reporter(observer, clock_);
+      BlockSurvey survey;
+      ASSIGN_OR_RETURN(survey.divergence, pruner::SurveyBlocks(request, device_.OptionsFor(request.compute), reporter));
+      survey.stages = reporter.Finish();
+      return survey;
     });
   }
 

@@ -297,6 +297,39 @@ TEST_F(EngineTest, SameInputsGiveTheSameBitsWithOrWithoutACursor) {
 }
 
 // By one engine that keeps its activations, or by a new one each time.
+// The survey against what it stands for: the model with that one block pruned, compared with the dense one.
+TEST_F(EngineTest, ASurveyTellsHowFarPruningEachBlockAloneMovesThePredictions) {
+  const auto engine = NewEngine();
+  const TokenWindows text = Text(4, 64);
+  const auto survey = engine->SurveyBlocks(
+      {.config = &checkpoint_->config(), .dense = checkpoint_.get(), .windows = &text, .sparsity = 0.5}, nullptr);
+  ASSERT_EQ(survey.status(), absl::OkStatus());
+  ASSERT_EQ(survey->divergence.size(), static_cast<size_t>(checkpoint_->config().num_hidden_layers));
+  for (const int64_t block : {0, 3, 5}) {
+    PruneRequest request = Request(block);
+    request.calibration = &text;
+    request.options = {.method = Method::kWanda, .sparsity = 0.5};
+    const auto pruning = engine->Prune(request, nullptr);
+    ASSERT_EQ(pruning.status(), absl::OkStatus());
+    EditedSource alone(*checkpoint_);
+    for (const storage::HostTensor& tensor : pruning->tensors) alone.Replace(tensor.name) = tensor;
+    const auto compared =
+        engine->Compare(checkpoint_->config(), *checkpoint_, alone, text, std::nullopt, nullptr).value();
+    const double surveyed = survey->divergence[static_cast<size_t>(block)];
+    std::printf("block %d alone: KL %.5f surveyed, %.5f compared\n", static_cast<int>(block), surveyed,
+                compared.kl_divergence);
+    EXPECT_NEAR(surveyed, compared.kl_divergence, 1e-3 * compared.kl_divergence);
+  }
+}
+
+TEST_F(EngineTest, ASurveyStopsWhenTheObserverSaysSo) {
+  const TokenWindows text = Text(2, 32);
+  const auto survey =
+      NewEngine()->SurveyBlocks({.config = &checkpoint_->config(), .dense = checkpoint_.get(), .windows = &text},
+                                [](const Progress& progress) { return progress.step < 2; });
+  EXPECT_TRUE(absl::IsCancelled(survey.status())) << survey.status();
+}
+
 class SequentialTest : public EngineTest, public testing::WithParamInterface<BesaOptions> {};
 
 TEST_P(SequentialTest, WhoeverGoesOnFromTheCommittedBlocksGetsTheSameBits) {

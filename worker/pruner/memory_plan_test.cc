@@ -187,6 +187,12 @@ TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
     EXPECT_EQ(fresh->Compare(test.config, model, model, text, test.compute, nullptr).status(), absl::OkStatus());
   });
   expect("comparison", PlanComparison(test.config, test.samples, test.length, compute), comparison);
+
+  const int64_t survey = PeakOf([&] {
+    const SurveyRequest look = {.config = &test.config, .dense = &model, .windows = &text, .compute = test.compute};
+    EXPECT_EQ(fresh->SurveyBlocks(look, nullptr).status(), absl::OkStatus());
+  });
+  expect("survey", PlanSurvey(test.config, test.samples, test.length, compute), survey);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -213,6 +219,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"many samples", Config(256, 704, 4, 2, 500), 64, 512, {.batch_size = 1, .epochs = 1}},
         // The training step does.
         Case{"large batch", Config(256, 704, 4, 2, 500), 16, 512, {.batch_size = 16, .epochs = 1}},
+        Case{"wanda pattern with recovery",
+             Config(1024, 2816, 16, 4, 1000),
+             8,
+             32,
+             {.method = Method::kWanda, .pattern = {.kept = 2, .of = 4}, .recovery = {.epochs = 1, .batch_size = 4}}},
         // Recovery does.
         Case{"wide with recovery",
              Config(1024, 2816, 16, 4, 1000),

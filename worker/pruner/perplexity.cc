@@ -2,7 +2,6 @@
 
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/mm.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,17 +11,11 @@
 #include "worker/pruner/dense_stream.h"
 #include "worker/pruner/errors.h"
 #include "worker/pruner/load_weights.h"
-#include "worker/pruner/rms_norm.h"
+#include "worker/pruner/model_head.h"
 #include "worker/pruner/tensor_kernels.h"
 
 namespace besa::pruner {
 namespace {
-
-absl::StatusOr<at::Tensor> LoadHead(const storage::ModelConfig& config, const storage::TensorSource& source,
-                                    const at::TensorOptions& options) {
-  if (config.tie_word_embeddings) return LoadEmbedding(config, source, options);
-  return LoadTensor(source, "lm_head.weight", {config.vocab_size, config.hidden_size}, options);
-}
 
 // Takes x through all blocks. `step(windows through a block so far)` runs between batches.
 absl::Status WalkModel(const storage::ModelConfig& config, const storage::TensorSource& source, const at::Tensor& x,
@@ -36,30 +29,6 @@ absl::Status WalkModel(const storage::ModelConfig& config, const storage::Tensor
   }
   return absl::OkStatus();
 }
-
-// What comes after the blocks.
-struct Head {
-  at::Tensor norm;
-  at::Tensor weight;
-  double epsilon = 0.0;
-
-  static absl::StatusOr<Head> Load(const storage::ModelConfig& config, const storage::TensorSource& source,
-                                   const at::TensorOptions& options) {
-    Head head;
-    ASSIGN_OR_RETURN(head.norm, LoadTensor(source, "model.norm.weight", {config.hidden_size}, options));
-    ASSIGN_OR_RETURN(head.weight, LoadHead(config, source, options));
-    head.epsilon = config.rms_norm_eps;
-    return head;
-  }
-
-  // hidden [windows, length, hidden] -> float32 [windows, length, vocab].
-  at::Tensor Logits(const at::Tensor& hidden) const {
-    const at::Tensor flat = hidden.reshape({-1, hidden.size(2)});
-    const at::Tensor logits = at::mm(RmsNorm(flat, norm, epsilon).output, weight.t()).to(at::kFloat);
-    return logits.view({hidden.size(0), hidden.size(1), weight.size(0)});
-  }
-  at::Tensor LogProbabilities(const at::Tensor& hidden) const { return at::log_softmax(Logits(hidden), -1); }
-};
 
 // Tokens predicted in every window but the first.
 int64_t FreshTokens(const TokenWindows& text) {
@@ -108,7 +77,7 @@ absl::Status ForEachLogits(const storage::ModelConfig& config, const storage::Te
         ASSIGN_OR_RETURN(const at::Tensor hidden, Embed(config, source, text, first, count, options));
         RETURN_IF_ERROR(
             WalkModel(config, source, hidden, [&](int64_t done) { return reporter.Step(first * layers + done); }));
-        ASSIGN_OR_RETURN(const Head head, Head::Load(config, source, options));
+        ASSIGN_OR_RETURN(const ModelHead head, ModelHead::Load(config, source, options));
         return ForEachBatch(count, logit_batch, [&](int64_t begin, int64_t windows) -> absl::Status {
           RETURN_IF_ERROR(sink(first + begin, head.Logits(hidden.narrow(0, begin, windows))));
           return reporter.Step((first + count) * layers);
@@ -149,7 +118,7 @@ absl::StatusOr<ComparisonResult> CompareModels(const storage::ModelConfig& confi
     const auto step = [&](int64_t done) { return reporter.Step(2 * first * layers + done); };
     RETURN_IF_ERROR(WalkModel(config, dense, x, step));
     RETURN_IF_ERROR(WalkModel(config, pruned, y, [&](int64_t done) { return step(count * layers + done); }));
-    ASSIGN_OR_RETURN(const Head head, Head::Load(config, dense, options));
+    ASSIGN_OR_RETURN(const ModelHead head, ModelHead::Load(config, dense, options));
     const int64_t batch = cost::LogitWindows(config.vocab_size, text.length);
     return ForEachBatch(count, batch, [&](int64_t begin, int64_t windows) -> absl::Status {
       const at::Tensor log_p = head.LogProbabilities(x.narrow(0, begin, windows));

@@ -29,6 +29,7 @@ using cost::Granularity;
 using cost::Method;
 using cost::Pattern;
 using cost::Preset;
+using cost::RecoveryMasks;
 using cost::RecoveryOptions;
 using cost::Reference;
 using cost::ResolveOptions;
@@ -49,13 +50,19 @@ struct TokenWindows {
 int64_t PredictedTokens(const TokenWindows& text);
 
 struct Progress {
-  // "fetch", "load", "walk", "statistics", "train" (BESA), "solve" (SparseGPT), "recover", "write" or "evaluate".
+  // "fetch", "load", "walk", "statistics", "train" (BESA), "solve" (SparseGPT), "recover", "write", "evaluate" or
+  // "survey".
   absl::string_view stage;
   int64_t step = 0;
   int64_t steps = 0;
   // In "train" and "recover".
   double loss = 0.0;
   double sparsity = 0.0;
+};
+
+struct StageSeconds {
+  std::string stage;
+  double seconds = 0.0;
 };
 
 // Called from the thread that runs the operation, between steps. Returning false stops it with CANCELLED.
@@ -128,6 +135,24 @@ struct PruneRequest {
   std::optional<ComputeType> compute;
 };
 
+// A look at what each block is worth to the model.
+struct SurveyRequest {
+  // As PruneRequest's. All must outlive the call.
+  const storage::ModelConfig* config = nullptr;
+  const storage::TensorSource* dense = nullptr;
+  // All of them are used: see cost/batches.h, SurveyedWindows.
+  const TokenWindows* windows = nullptr;
+  // Of the block that is pruned.
+  double sparsity = 0.5;
+  std::optional<ComputeType> compute;
+};
+
+struct BlockSurvey {
+  // Of each block: mean over the predicted tokens of KL(dense || model with that block alone pruned), nats.
+  std::vector<double> divergence;
+  std::vector<StageSeconds> stages;
+};
+
 struct LinearAllocation {
   // "self_attn.q_proj".
   std::string name;
@@ -139,11 +164,6 @@ struct LinearAllocation {
   std::vector<int32_t> pruned;
   // Elements of the pruned weight that are exactly zero (those removed, and those that were zero before).
   int64_t zeros = 0;
-};
-
-struct StageSeconds {
-  std::string stage;
-  double seconds = 0.0;
 };
 
 struct BlockPruning {
@@ -225,6 +245,11 @@ class Engine {
   // Walks a share of the windows from the embeddings to the last boundary. What is held stays as it is, unless its
   // memory is needed.
   virtual absl::StatusOr<std::vector<StageSeconds>> Sweep(const SweepRequest& request, const Observer& observer) = 0;
+
+  // How far the model's predictions move when one block alone is pruned: by Wanda, every row alike, and without
+  // recovery. Neighbours of a deep model are pruned together and get the same. What is held stays, unless its memory is
+  // needed.
+  virtual absl::StatusOr<BlockSurvey> SurveyBlocks(const SurveyRequest& request, const Observer& observer) = 0;
 
   // The block whose input activations are held, under which key; empty key: none. In the sequential schedule: where the
   // pruned activations stand.

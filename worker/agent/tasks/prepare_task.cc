@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "cost/batches.h"
 #include "cost/job_options.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
@@ -16,6 +17,7 @@
 #include "worker/agent/tasks/fingerprint.h"
 #include "worker/agent/tasks/progress.h"
 #include "worker/agent/tasks/stages.h"
+#include "worker/pruner/block_allocation.h"
 #include "worker/text/token_text.h"
 #include "worker/text/tokenizer.h"
 #include "worker/text/windows.h"
@@ -93,24 +95,57 @@ class TextReader {
   std::optional<int32_t> end_of_text_;
 };
 
-absl::Status PrepareCalibration(const v1::JobSpec& spec, const Uri& folder, const ModelConfig& config,
-                                const TaskEnvironment& environment, TextReader& reader, v1::TaskResult& result) {
+absl::StatusOr<text::Windows> PrepareCalibration(const v1::JobSpec& spec, const Uri& folder, const ModelConfig& config,
+                                                 const TaskEnvironment& environment, TextReader& reader,
+                                                 v1::TaskResult& result) {
   const v1::CalibrationSpec& calibration = spec.calibration();
   RETURN_IF_ERROR(CheckLength("calibration", calibration.sequence_length(), config));
   const std::vector<std::string> uris(calibration.uris().begin(), calibration.uris().end());
   ASSIGN_OR_RETURN(const auto text, reader.Read("calibration.uris", uris));
-  ASSIGN_OR_RETURN(const auto windows, text::DrawWindows(text,
-                                                         {.name = "calibration",
-                                                          .files = text::DescribeFiles(uris),
-                                                          .count = calibration.samples(),
-                                                          .length = calibration.sequence_length()},
-                                                         spec.seed()));
+  ASSIGN_OR_RETURN(auto windows, text::DrawWindows(text,
+                                                   {.name = "calibration",
+                                                    .files = text::DescribeFiles(uris),
+                                                    .count = calibration.samples(),
+                                                    .length = calibration.sequence_length()},
+                                                   spec.seed()));
   RETURN_IF_ERROR(WriteTokens(environment.store, folder, kCalibrationFile, windows, result));
   v1::PrepareResult& prepare = *result.mutable_prepare();
   prepare.set_calibration_sha256(text::IdsSha256(windows.ids));
   prepare.set_calibration_text_tokens(static_cast<int64_t>(text.ids.size()));
   prepare.set_block_memory_bytes(environment.engine.BlockMemory(config, windows.count, windows.length,
                                                                 cost::BesaOptionsOf(spec), cost::ComputeTypeOf(spec)));
+  return windows;
+}
+
+// Which blocks may lose more than others: see BlockAllocation.
+absl::Status AllocateBlocks(const v1::JobSpec& spec, const Checkpoint& checkpoint, const TaskEnvironment& environment,
+                            const TaskObserver& observer, const text::Windows& calibration, v1::TaskResult& result) {
+  if (spec.method().block_allocation() != v1::BLOCK_ALLOCATION_MEASURED) return absl::OkStatus();
+  const int64_t windows = cost::SurveyedWindows(calibration.count, calibration.length);
+  const pruner::TokenWindows surveyed = {
+      .windows = windows,
+      .length = calibration.length,
+      .ids = {calibration.ids.begin(), calibration.ids.begin() + windows * calibration.length}};
+  ASSIGN_OR_RETURN(const pruner::BlockSurvey survey,
+                   environment.engine.SurveyBlocks({.config = &checkpoint.config(),
+                                                    .dense = &checkpoint,
+                                                    .windows = &surveyed,
+                                                    .sparsity = spec.sparsity(),
+                                                    .compute = cost::ComputeTypeOf(spec)},
+                                                   EngineObserver(observer)));
+  AddStages(survey.stages, result);
+  int64_t weights = 0;
+  for (const storage::LinearSpec& linear : storage::BlockLinears(checkpoint.config())) {
+    weights += linear.rows * linear.cols;
+  }
+  v1::PrepareResult& prepare = *result.mutable_prepare();
+  for (const double share : pruner::ShareOut(survey.divergence, weights, cost::BesaOptionsOf(spec))) {
+    prepare.add_block_sparsity(share);
+  }
+  *prepare.mutable_block_divergence() = {survey.divergence.begin(), survey.divergence.end()};
+  const auto [least, most] = std::minmax_element(prepare.block_sparsity().begin(), prepare.block_sparsity().end());
+  spdlog::info("blocks are to lose {:.1f}% (block {}) to {:.1f}% (block {}) of their weights", 100 * *least,
+               least - prepare.block_sparsity().begin(), 100 * *most, most - prepare.block_sparsity().begin());
   return absl::OkStatus();
 }
 
@@ -161,11 +196,13 @@ absl::StatusOr<v1::TaskResult> RunPrepare(const v1::Assignment& assignment, cons
                    FingerprintInputs(environment.store, checkpoint, texts));
 
   TextReader reader(environment.store, checkpoint, observer);
-  RETURN_IF_ERROR(PrepareCalibration(spec, folder, checkpoint.config(), environment, reader, result));
+  ASSIGN_OR_RETURN(const text::Windows calibration,
+                   PrepareCalibration(spec, folder, checkpoint.config(), environment, reader, result));
   for (int i = 0; i < spec.evaluations_size(); ++i) {
     RETURN_IF_ERROR(PrepareEvaluation(spec, i, folder, checkpoint.config(), environment, reader, result));
   }
   timer.Stop(result);
+  RETURN_IF_ERROR(AllocateBlocks(spec, checkpoint, environment, observer, calibration, result));
   return result;
 }
 

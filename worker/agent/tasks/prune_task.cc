@@ -137,6 +137,7 @@ absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const 
   request.calibration = &calibration;
   request.block = assignment.block();
   request.options = cost::BesaOptionsOf(spec);
+  if (assignment.sparsity() > 0.0) request.options.sparsity = assignment.sparsity();
   std::optional<OverlaySource> pruned;
   if (request.options.schedule == pruner::Schedule::kSequential) {
     ASSIGN_OR_RETURN(pruned, OpenCommitted(store, checkpoint, assignment, assignment.block()));
