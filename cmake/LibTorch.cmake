@@ -13,6 +13,12 @@ set(Python_EXECUTABLE ${BESA_VENV}/bin/python)
 find_package(Torch REQUIRED CONFIG)
 unset(CMAKE_MESSAGE_LOG_LEVEL)
 
+# besa::nccl: the one that LibTorch uses.
+add_library(besa_nccl INTERFACE)
+add_library(besa::nccl ALIAS besa_nccl)
+target_include_directories(besa_nccl SYSTEM INTERFACE ${BESA_SITE_PACKAGES}/nvidia/nccl/include)
+target_link_libraries(besa_nccl INTERFACE ${BESA_SITE_PACKAGES}/nvidia/nccl/lib/libnccl.so.2)
+
 # besa::torch: what a target that includes LibTorch links.
 add_library(besa_torch INTERFACE)
 add_library(besa::torch ALIAS besa_torch)

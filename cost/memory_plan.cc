@@ -161,6 +161,9 @@ namespace {
 
 int64_t Square(int64_t n) { return n * n; }
 
+// The largest of the ranks' shares.
+int64_t ShareOf(int64_t samples, const ComputePlan& compute) { return (samples + compute.ranks - 1) / compute.ranks; }
+
 // float64 throughout, as in worker/pruner/hessian.cc.
 int64_t Hessians(const Sizes& sizes) {
   int64_t bytes = 0;
@@ -213,8 +216,12 @@ std::vector<MemoryPlan::Part> Solving(const Sizes& sizes, Method method) {
 
 }  // namespace
 
-MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
-                       const ComputePlan& compute) {
+MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, int64_t length,
+                       const BesaOptions& all_options, const ComputePlan& compute) {
+  const int64_t samples = ShareOf(all_samples, compute);
+  BesaOptions options = all_options;
+  options.batch_size = ShareOf(options.batch_size, compute);
+  options.recovery.batch_size = ShareOf(options.recovery.batch_size, compute);
   const Sizes sizes(config, length, compute);
   const int64_t stream = samples * length * sizes.H() * sizes.element();
   // While walking; later the dense stream is the reference.

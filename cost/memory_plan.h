@@ -33,9 +33,13 @@ struct MemoryPlan {
 struct ComputePlan {
   bool cuda = false;
   ComputeType compute = ComputeType::kFloat32;
+  // Ranks that prune a block together. Each holds a share of the samples and of every batch, and all of the weights;
+  // what they add up is added up in place. Pruning alone is shared.
+  int64_t ranks = 1;
 };
 
-// The largest of the moments of pruning a block: walking, taking statistics, training. `options` resolved.
+// The largest of the moments of pruning a block: walking, taking statistics, training. `options` resolved. Of the rank
+// that takes most.
 MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
                        const ComputePlan& compute);
 

@@ -31,9 +31,18 @@ double PublishedDCoef(const storage::ModelConfig& config, Granularity granularit
   return billions < 10.0 ? 50.0 : billions < 20.0 ? 0.5 : billions < 45.0 ? 0.05 : 0.5;
 }
 
+// A batch that every rank has an equal share of, in enough steps.
+void SpreadBatch(int64_t samples, int64_t ranks, bool may_repeat, BesaOptions& resolved) {
+  resolved.batch_size = std::min(std::max<int64_t>(samples, 1), (resolved.batch_size + ranks - 1) / ranks * ranks);
+  if (!may_repeat || samples < 1) return;
+  const int64_t steps = (samples + resolved.batch_size - 1) / resolved.batch_size;
+  resolved.epochs = std::max(resolved.epochs, (kEnoughSteps + steps - 1) / steps);
+}
+
 }  // namespace
 
-BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfig& config, int64_t samples) {
+BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfig& config, int64_t samples,
+                           int64_t ranks) {
   BesaOptions resolved = options;
   if (options.method == Method::kSparseGpt) {
     if (resolved.sparsegpt_block_size == 0) resolved.sparsegpt_block_size = 128;
@@ -51,6 +60,7 @@ BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfi
   }
   if (resolved.batch_size == 0) {
     resolved.batch_size = paper ? 1 : std::clamp(samples * resolved.epochs / kEnoughSteps, int64_t{1}, kLargestBatch);
+    if (!paper && ranks > 1) SpreadBatch(samples, ranks, options.epochs == 0, resolved);
   }
   if (resolved.d_coef == 0.0) resolved.d_coef = PublishedDCoef(config, options.granularity);
   if (resolved.prior_sigma == 0.0 && !paper) resolved.prior_sigma = 0.08;

@@ -69,7 +69,12 @@ struct BesaOptions {
 // Fills in every zero that the method reads. BESA: d_coef by granularity and model size as published, batch size and
 // epochs by preset and number of samples. SparseGPT: block size 128, damping 0.01. Recovery: learning rate 0.001, four
 // samples a step.
-BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfig& config, int64_t samples);
+//
+// Where several ranks prune a block together and the options do not say how large a batch is, BESA's default preset
+// gives each of them as many samples of it as any other, at least one, and goes through the samples again if less than
+// 64 steps would be left. Everything else is as with one rank.
+BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfig& config, int64_t samples,
+                           int64_t ranks = 1);
 
 // Which activations pruning a block takes: the dense model's, those that the pruned blocks before it lead to, or both.
 bool TakesDenseStream(const BesaOptions& options);

@@ -34,6 +34,26 @@ TEST(ResolveOptions, DefaultPresetRepeatsFewSamples) {
   EXPECT_EQ(ResolveOptions({}, Small(), 63).epochs, 2);
 }
 
+TEST(ResolveOptions, RanksShareEveryBatchEvenlyInEnoughSteps) {
+  const auto resolved = [](int64_t samples, int64_t ranks) { return ResolveOptions({}, Small(), samples, ranks); };
+  // As one rank does.
+  EXPECT_EQ(resolved(128, 2).batch_size, 2);
+  EXPECT_EQ(resolved(128, 2).epochs, 1);
+  EXPECT_EQ(resolved(256, 4).batch_size, 4);
+  EXPECT_EQ(resolved(256, 4).epochs, 1);
+  // Larger batches take more passes: 64 steps.
+  EXPECT_EQ(resolved(128, 8).batch_size, 8);
+  EXPECT_EQ(resolved(128, 8).epochs, 4);
+  EXPECT_EQ(resolved(256, 3).batch_size, 6);
+  EXPECT_EQ(resolved(256, 3).epochs, 2);
+  EXPECT_EQ(resolved(3, 4).batch_size, 3);
+  EXPECT_EQ(resolved(3, 4).epochs, 64);
+  // What is given stays, and so does the paper's.
+  EXPECT_EQ(ResolveOptions({.batch_size = 1}, Small(), 128, 4).batch_size, 1);
+  EXPECT_EQ(ResolveOptions({.epochs = 1}, Small(), 128, 4).epochs, 1);
+  EXPECT_EQ(ResolveOptions({.preset = Preset::kPaper}, Small(), 128, 4).batch_size, 1);
+}
+
 TEST(ResolveOptions, PaperPresetIsOnePassOneByOneWithoutPrior) {
   const BesaOptions paper = ResolveOptions({.preset = Preset::kPaper}, Small(), 512);
   EXPECT_EQ(paper.batch_size, 1);

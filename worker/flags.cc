@@ -12,7 +12,17 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--coordinator", flags.coordinator, "host:port of the coordinator")
       ->envname("BESA_COORDINATOR")
       ->required();
-  app.add_option("--device", flags.device, "cpu or cuda:N")->capture_default_str();
+  app.add_option("--device", flags.device, "cpu or cuda:N; several, like cuda:0,cuda:1, prune every block together")
+      ->capture_default_str();
+  app.add_option("--ranks", flags.ranks, "processes that prune every block together: on a CPU, or from cuda:N on")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  app.add_option("--rank-timeout", flags.rank_timeout, "seconds after which such a process that says nothing is ended")
+      ->check(CLI::Range(2, 86400))
+      ->capture_default_str();
+  // Empty group: not for people.
+  app.add_option("--rank", flags.rank)->group("");
+  app.add_option("--rank-store", flags.rank_store)->group("");
   app.add_option("--name", flags.name, "name in the fleet, unique; default: host name and device");
   app.add_option("--threads", flags.threads, "CPU threads; 0 means all")
       ->check(CLI::NonNegativeNumber)

@@ -14,8 +14,15 @@ namespace besa::worker {
 struct Flags {
   // "host:port". Environment: BESA_COORDINATOR.
   std::string coordinator;
-  // "cpu" or "cuda:N". Never fallen back from.
+  // "cpu" or "cuda:N", or several: "cuda:0,cuda:1". Never fallen back from.
   std::string device = "cpu";
+  // Processes that prune every block together; 0: one a device. See worker/ranks/devices.h.
+  int ranks = 0;
+  // Seconds after which a rank that says nothing is given up.
+  int rank_timeout = 30;
+  // Of a rank's own process, for which its parent sets them: its number, and the file that the ranks meet in.
+  int rank = -1;
+  std::string rank_store;
   // Unique in the fleet, without "workers/". Empty: host name and device.
   std::string name;
   // CPU threads; 0 means all.

@@ -34,6 +34,18 @@ TEST(FlagsTest, EveryFlagArrives) {
   EXPECT_EQ(flags.log_format, "json");
 }
 
+TEST(FlagsTest, RanksMayBeListedOrCounted) {
+  const Flags listed = Parse("--coordinator c:1 --allow /a --device cuda:0,cuda:1 --rank-timeout 60");
+  EXPECT_EQ(listed.device, "cuda:0,cuda:1");
+  EXPECT_EQ(listed.rank_timeout, 60);
+  EXPECT_EQ(Parse("--coordinator c:1 --allow /a --ranks 4").ranks, 4);
+  // As a rank's own process is started.
+  const Flags rank = Parse("--coordinator c:1 --allow /a --ranks 2 --rank=1 --rank-store=/tmp/x-0");
+  EXPECT_EQ(rank.rank, 1);
+  EXPECT_EQ(rank.rank_store, "/tmp/x-0");
+  EXPECT_EQ(WorkerName({.device = "cuda:0,cuda:1"}, "gpu-7"), "workers/gpu-7-cuda-0-cuda-1");
+}
+
 TEST(FlagsTest, TheCoordinatorMayComeFromTheEnvironment) {
   setenv("BESA_COORDINATOR", "env:1", 1);
   EXPECT_EQ(Parse("--allow /a").coordinator, "env:1");

@@ -3,35 +3,39 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "spdlog/spdlog.h"
 #include "storage/base/clock.h"
 #include "storage/base/error_info.h"
 #include "storage/base/random.h"
 #include "storage/base/sleeper.h"
 #include "storage/base/status_macros.h"
-#include "storage/object/caching_store.h"
-#include "storage/object/open_store.h"
 #include "telemetry/logging.h"
-#include "telemetry/metered_store.h"
 #include "telemetry/metrics_endpoint.h"
 #include "worker/agent/agent.h"
 #include "worker/agent/device_usage.h"
 #include "worker/agent/failure_reason.h"
 #include "worker/agent/fresh_id.h"
-#include "worker/agent/metered_engine.h"
 #include "worker/agent/metered_task_runner.h"
 #include "worker/agent/stop_signals.h"
-#include "worker/agent/tasks/engine_task_runner.h"
-#include "worker/agent/tasks/prefetch.h"
+#include "worker/engine_tools.h"
 #include "worker/flags.h"
-#include "worker/pruner/pruner.h"
+#include "worker/ranks/child_process.h"
+#include "worker/ranks/devices.h"
+#include "worker/ranks/rank_child.h"
+#include "worker/ranks/rank_log.h"
+#include "worker/ranks/rank_task_runner.h"
+#include "worker/ranks/serve_rank.h"
 
 namespace besa::worker {
 namespace {
@@ -47,54 +51,44 @@ std::string HostName() {
   return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
 }
 
-v1::Device DeviceOf(const pruner::DeviceInfo& info) {
-  v1::Device device;
-  device.set_id(info.id);
-  device.set_model(info.model);
-  device.set_memory_bytes(info.memory_bytes);
-  device.set_threads(info.threads);
-  return device;
-}
-
-absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) {
+// The process that speaks to the coordinator.
+absl::Status Work(const Flags& flags, const std::vector<std::string>& arguments,
+                  const std::shared_ptr<LogTail>& log_tail) {
   const auto registry = std::make_shared<prometheus::Registry>();
   AddBuildInfo(*registry, "besa-worker", BESA_VERSION);
-  ASSIGN_OR_RETURN(auto opened_store,
-                   storage::OpenStore({.allowed_prefixes = flags.allow, .config_file = flags.store_config}));
-  const auto store = MeterStore(std::move(opened_store), MakeStoreMetrics(*registry, Clock::Real()));
-  ASSIGN_OR_RETURN(auto engine, pruner::Engine::Create({.device = flags.device,
-                                                        .threads = flags.threads,
-                                                        .memory_limit = static_cast<int64_t>(flags.memory_limit)}));
-  if (!flags.metrics_listen.empty()) engine = MeterEngine(std::move(engine), *registry);
   const RandomBits random = SystemRandom();
-  std::unique_ptr<storage::CachingStore> cache;
-  std::optional<Prefetcher> prefetcher;
-  if (!flags.cache.empty()) {
-    ASSIGN_OR_RETURN(cache, storage::CachingStore::Open(*store, {.folder = flags.cache,
-                                                                 .limit_bytes = static_cast<int64_t>(flags.cache_limit),
-                                                                 .worth_keeping = &WorthCaching,
-                                                                 .random = random}));
-    prefetcher.emplace(*cache);
+  ASSIGN_OR_RETURN(const std::vector<std::string> devices, RankDevices(flags.device, flags.ranks));
+  const bool alone = flags.ranks == 0 && devices.size() == 1;
+  std::unique_ptr<EngineTools> tools;
+  std::optional<RankChildren> children;
+  std::unique_ptr<RankTaskRunner> ranks;
+  if (alone) {
+    ASSIGN_OR_RETURN(tools, EngineTools::Open(flags, devices.front(), 1, *registry));
+  } else {
+    const std::string name = absl::StrCat("besa-ranks-", FreshId(random));
+    children.emplace(arguments, (std::filesystem::temp_directory_path() / name).string());
+    ASSIGN_OR_RETURN(ranks,
+                     RankTaskRunner::Start(
+                         {.ranks = static_cast<int>(devices.size()), .silence = absl::Seconds(flags.rank_timeout)},
+                         [&](int rank, int64_t group) { return children->Start(rank, group); }, Clock::Real()));
   }
-  EngineTaskRunner engine_runner({.store = cache ? static_cast<storage::ObjectStore&>(*cache) : *store,
-                                  .engine = *engine,
-                                  .clock = Clock::Real(),
-                                  .prefetcher = prefetcher ? &*prefetcher : nullptr});
 
   const Identity identity{.name = WorkerName(flags, HostName()),
                           .incarnation = FreshId(random),
                           .version = BESA_VERSION,
-                          .device = DeviceOf(engine->device())};
+                          .device = alone ? tools->device() : ranks->device()};
   spdlog::info("besa-worker {} {} on {} ({}, {:.1f} GiB, {} threads), coordinator {}", BESA_VERSION, identity.name,
                identity.device.id(), identity.device.model(),
                static_cast<double>(identity.device.memory_bytes()) / (1 << 30), identity.device.threads(),
                flags.coordinator);
-  MeteredTaskRunner runner(engine_runner, identity.device, *registry, Clock::Real());
-  const auto usage = std::make_shared<DeviceUsage>(identity.device.id(), identity.device.memory_bytes());
+  MeteredTaskRunner runner(alone ? tools->runner() : *ranks, identity.device, *registry, Clock::Real());
+  std::shared_ptr<DeviceUsage> usage;
+  // Of several devices, each is another process's.
+  if (alone) usage = std::make_shared<DeviceUsage>(identity.device.id(), identity.device.memory_bytes());
   std::unique_ptr<MetricsEndpoint> metrics;
   if (!flags.metrics_listen.empty()) {
     ASSIGN_OR_RETURN(metrics, MetricsEndpoint::Start(flags.metrics_listen, registry));
-    metrics->Add(usage);
+    if (usage) metrics->Add(usage);
     spdlog::info("metrics at http://{}/metrics", metrics->address());
   }
   Agent agent({.identity = identity},
@@ -105,12 +99,20 @@ absl::Status Work(const Flags& flags, const std::shared_ptr<LogTail>& log_tail) 
               v1::WorkerService::NewStub(ConnectToCoordinator(flags.coordinator)), runner, log_tail);
   const StopSignals signals([&agent] { agent.Drain(); });
   const absl::Status ended = agent.Run();
-  if (cache) {
-    const storage::CacheCounts counts = cache->counts();
-    spdlog::info("cache: {} reads of {} were kept ones, {} bytes fetched, {} served, {} not kept", counts.hits,
-                 counts.hits + counts.misses, counts.fetched_bytes, counts.hit_bytes, counts.unkept_bytes);
-  }
+  if (tools) tools->LogCache();
   return ended;
+}
+
+// A rank's process.
+absl::Status WorkAsRank(const Flags& flags, MessageSocket& socket) {
+  prometheus::Registry unread;
+  const auto open = [&]() -> absl::StatusOr<std::unique_ptr<RankTools>> {
+    ASSIGN_OR_RETURN(const std::vector<std::string> devices, RankDevices(flags.device, flags.ranks));
+    const int ranks = static_cast<int>(devices.size());
+    if (flags.rank >= ranks) return FieldError("--rank", absl::StrCat(flags.rank), absl::StrCat("0 to ", ranks - 1));
+    return EngineTools::Open(flags, devices[static_cast<size_t>(flags.rank)], ranks, unread);
+  };
+  return ServeRank(socket, open, {.orphaned = [] { std::_Exit(kFailed); }}, Sleeper::Real());
 }
 
 int ExitCode(const absl::Status& status) {
@@ -131,6 +133,13 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kBadUsage;
   }
+  if (flags.rank >= 0) {
+    // Beyond the end of main: whatever ends late may still log.
+    static MessageSocket socket(ChildProcess::kInherited);
+    BlockStopSignals();
+    const absl::Status log = SendLogTo(socket, flags.rank == 0 ? flags.log_level : "warn");
+    return log.ok() && WorkAsRank(flags, socket).ok() ? 0 : kFailed;
+  }
   const auto log_tail = std::make_shared<LogTail>();
   const LogFormat format = ParseLogFormat(flags.log_format);
   if (const absl::Status status = SetUpLogging(flags.log_level, format, {log_tail}); !status.ok()) {
@@ -139,7 +148,7 @@ int Main(int argc, char** argv) {
   }
   // Before LibTorch and gRPC start their threads.
   BlockStopSignals();
-  return ExitCode(Work(flags, log_tail));
+  return ExitCode(Work(flags, {argv, argv + argc}, log_tail));
 }
 
 }  // namespace

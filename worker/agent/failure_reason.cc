@@ -10,6 +10,7 @@ v1::FailureReason FailureReasonOf(const absl::Status& status) {
     if (info->reason == kBadNumbers) return v1::FAILURE_REASON_BAD_NUMBERS;
     if (info->reason == kStorageFailed) return v1::FAILURE_REASON_STORAGE;
     if (info->reason == kDeviceFailed) return v1::FAILURE_REASON_DEVICE;
+    if (info->reason == kRankLost) return v1::FAILURE_REASON_CRASHED;
   }
   switch (status.code()) {
     case absl::StatusCode::kOutOfRange:

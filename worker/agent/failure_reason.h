@@ -11,6 +11,8 @@ inline constexpr char kInputChanged[] = "INPUT_CHANGED";
 inline constexpr char kBadNumbers[] = "BAD_NUMBERS";
 inline constexpr char kStorageFailed[] = "STORAGE_FAILED";
 inline constexpr char kDeviceFailed[] = "DEVICE_FAILED";
+// A process of the worker's ended or said nothing for too long.
+inline constexpr char kRankLost[] = "RANK_LOST";
 
 // By ErrorInfo's reason where it is one of the above, else by code, as worker/pruner/pruner.h gives them:
 //   OUT_OF_RANGE        INPUT_CHANGED: a file became shorter than its header says

@@ -31,6 +31,11 @@ TEST(FailureReasonTest, BadNumbersSaySo) {
             v1::FAILURE_REASON_BAD_NUMBERS);
 }
 
+TEST(FailureReasonTest, ALostRankIsACrash) {
+  EXPECT_EQ(FailureReasonOf(ErrorWithInfo(absl::StatusCode::kInternal, "rank 1 was killed", {kRankLost, {}})),
+            v1::FAILURE_REASON_CRASHED);
+}
+
 TEST(FailureReasonTest, StoppingIsNoFailureOfTheStore) {
   EXPECT_EQ(StorageFailure(absl::CancelledError("stop")).code(), absl::StatusCode::kCancelled);
   EXPECT_TRUE(StorageFailure(absl::OkStatus()).ok());

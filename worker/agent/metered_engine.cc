@@ -53,6 +53,7 @@ class MeteredEngine final : public Engine {
   }
   int64_t PeakMemory() const override { return engine_->PeakMemory(); }
   absl::StatusOr<double> MatrixProductRate() override { return engine_->MatrixProductRate(); }
+  absl::StatusOr<double> AllReduceSeconds(int64_t count) override { return engine_->AllReduceSeconds(count); }
   absl::StatusOr<std::vector<pruner::StageSeconds>> Sweep(const pruner::SweepRequest& request,
                                                           const Observer& observer) override {
     return engine_->Sweep(request, observer);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,8 @@ struct BlockBenchRequest {
   int64_t blocks = 3;
   // options.schedule kIndependent.
   pruner::BesaOptions options;
+  // The engine is one of so many that do this together; 0: it works alone.
+  int ranks = 0;
   std::optional<pruner::ComputeType> compute;
 };
 
@@ -40,9 +43,17 @@ struct BlockBenchResult {
   int64_t planned_memory = 0;
   double final_loss = 0.0;
   double sparsity = 0.0;
+  // Of a group of ranks: steps of training and of recovery, and what adding up takes in each: seconds of one all-reduce
+  // of that many float32 numbers, many of them one after the other. First the loss's sums, then the gradient.
+  struct Steps {
+    std::string stage;
+    int64_t steps = 0;
+    std::vector<std::pair<int64_t, double>> all_reduces;
+  };
+  std::vector<Steps> steps;
 };
 
-// Errors as pruner::Engine's.
+// Errors as pruner::Engine's. Every engine of a group has to be asked for the same.
 absl::StatusOr<BlockBenchResult> BenchBlock(pruner::Engine& engine, const BlockBenchRequest& request,
                                             const Clock& clock);
 

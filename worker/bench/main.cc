@@ -1,6 +1,11 @@
 // besa-bench: what this machine makes of a model's blocks.
+#include <unistd.h>
+
 #include <cstdio>
+#include <filesystem>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
@@ -10,6 +15,8 @@
 #include "worker/bench/block_bench.h"
 #include "worker/bench/shapes.h"
 #include "worker/pruner/pruner.h"
+#include "worker/ranks/child_process.h"
+#include "worker/ranks/devices.h"
 
 namespace besa::bench {
 namespace {
@@ -25,19 +32,54 @@ struct Flags {
   std::string method = "besa";
   int64_t recovery = 0;
   bool float32 = false;
+  int ranks = 0;
+  // Of a rank's own process.
+  int rank = 0;
+  std::string rank_store;
 };
 
-absl::Status RunBlock(const Flags& flags) {
-  BlockBenchRequest request{.samples = flags.samples, .length = flags.length, .blocks = flags.blocks};
+// The other ranks: processes of this program, with the same arguments.
+absl::StatusOr<std::vector<std::unique_ptr<worker::ChildProcess>>> StartOthers(
+    const Flags& flags, const std::vector<std::string>& arguments) {
+  std::vector<std::unique_ptr<worker::ChildProcess>> others;
+  for (int rank = 1; rank < flags.ranks; ++rank) {
+    std::vector<std::string> of_rank = arguments;
+    of_rank.push_back("--rank=" + std::to_string(rank));
+    of_rank.push_back("--rank-store=" + flags.rank_store);
+    ASSIGN_OR_RETURN(others.emplace_back(), worker::ChildProcess::Start(of_rank, /*inherited=*/-1));
+  }
+  return others;
+}
+
+absl::Status RunBlock(Flags flags, const std::vector<std::string>& arguments) {
+  BlockBenchRequest request{
+      .samples = flags.samples, .length = flags.length, .blocks = flags.blocks, .ranks = flags.ranks};
   ASSIGN_OR_RETURN(request.config, NamedShape(flags.shape));
   request.options.preset = flags.preset == "paper" ? pruner::Preset::kPaper : pruner::Preset::kDefault;
   if (flags.method == "wanda") request.options.method = pruner::Method::kWanda;
   request.options.recovery.epochs = flags.recovery;
   if (flags.float32) request.compute = pruner::ComputeType::kFloat32;
-  ASSIGN_OR_RETURN(const auto engine, pruner::Engine::Create({.device = flags.device, .threads = flags.threads}));
-  std::printf("%s, preset %s, on %s\n", flags.shape.c_str(), flags.preset.c_str(), engine->device().model.c_str());
+  ASSIGN_OR_RETURN(const std::vector<std::string> devices, worker::RankDevices(flags.device, flags.ranks));
+  pruner::EngineOptions options = {.device = devices.at(static_cast<size_t>(flags.rank)), .threads = flags.threads};
+  std::vector<std::unique_ptr<worker::ChildProcess>> others;
+  const bool first = flags.rank == 0;
+  if (flags.ranks > 0) {
+    if (first) {
+      flags.rank_store = (std::filesystem::temp_directory_path() / "besa-bench-").string() + std::to_string(getpid());
+      ASSIGN_OR_RETURN(others, StartOthers(flags, arguments));
+    }
+    options.ranks = pruner::RankOptions{.rank = flags.rank, .size = flags.ranks, .store = flags.rank_store};
+  }
+  ASSIGN_OR_RETURN(const auto engine, pruner::Engine::Create(options));
+  if (first) std::remove(flags.rank_store.c_str());
   ASSIGN_OR_RETURN(const BlockBenchResult result, BenchBlock(*engine, request, Clock::Real()));
-  std::printf("%s", Describe(request, result).c_str());
+  if (!first) return absl::OkStatus();
+  std::printf("%s, preset %s, on %s\n%s", flags.shape.c_str(), flags.preset.c_str(), engine->device().model.c_str(),
+              Describe(request, result).c_str());
+  for (const auto& other : others) {
+    const std::string ended = other->End(absl::Minutes(1));
+    if (other->exit_status() != 0) return absl::InternalError("another rank " + ended);
+  }
   return absl::OkStatus();
 }
 
@@ -67,13 +109,19 @@ int Main(int argc, char** argv) {
   block.add_option("--recovery", flags.recovery, "Passes of recovery; 0: none")
       ->check(CLI::Range(0, 1 << 10))
       ->capture_default_str();
+  block
+      .add_option("--ranks", flags.ranks, "Processes that prune together, on the CPU or on cuda:N and those behind it")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  block.add_option("--rank", flags.rank)->group("");
+  block.add_option("--rank-store", flags.rank_store)->group("");
   block.add_flag("--float32", flags.float32, "Compute in float32 on a GPU, too");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const absl::Status status = RunBlock(flags);
+  const absl::Status status = RunBlock(flags, {argv, argv + argc});
   if (status.ok()) return 0;
   std::fprintf(stderr, "besa-bench: %s\n", std::string(status.message()).c_str());
   return 1;

@@ -93,16 +93,25 @@ absl::Status Rotate(const Device& device, const Matrix& x, int64_t heads, const 
   return absl::OkStatus();
 }
 
-absl::Status ReconstructionLoss(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* scratch,
-                                void* loss, const Matrix& gradient) {
+absl::Status ReconstructionSums(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* sums) {
   RETURN_IF_ERROR(CheckMatrix(device, y, "y"));
-  if (y.rows == 0) return absl::InvalidArgumentError("y has no rows; a loss needs at least one token");
+  RETURN_IF_ERROR(CheckMatrixIs(device, reference, y.type, y.rows, y.cols, "reference"));
+  RETURN_IF_ERROR(CheckPointer(sums, "sums"));
+  if (device.is_cuda) return cuda::ReconstructionSums(device, y, reference, sums);
+  cpu::ReconstructionSums(device, y, reference, sums);
+  return absl::OkStatus();
+}
+
+absl::Status ReconstructionGradient(const Device& device, const ConstMatrix& y, const ConstMatrix& reference,
+                                    const void* sums, void* weight, void* loss, const Matrix& gradient) {
+  RETURN_IF_ERROR(CheckMatrix(device, y, "y"));
   RETURN_IF_ERROR(CheckMatrixIs(device, reference, y.type, y.rows, y.cols, "reference"));
   RETURN_IF_ERROR(CheckMatrixIs(device, gradient, y.type, y.rows, y.cols, "gradient"));
-  RETURN_IF_ERROR(CheckPointer(scratch, "scratch"));
+  RETURN_IF_ERROR(CheckPointer(sums, "sums"));
+  RETURN_IF_ERROR(CheckPointer(weight, "weight"));
   RETURN_IF_ERROR(CheckPointer(loss, "loss"));
-  if (device.is_cuda) return cuda::ReconstructionLoss(device, y, reference, scratch, loss, gradient);
-  cpu::ReconstructionLoss(device, y, reference, scratch, loss, gradient);
+  if (device.is_cuda) return cuda::ReconstructionGradient(device, y, reference, sums, weight, loss, gradient);
+  cpu::ReconstructionGradient(device, y, reference, sums, weight, loss, gradient);
   return absl::OkStatus();
 }
 

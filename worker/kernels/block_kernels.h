@@ -54,13 +54,20 @@ enum class Rotation { kForward, kBack };
 // gradients.
 absl::Status Rotate(const Device& device, const Matrix& x, int64_t heads, const RotaryTable& table, Rotation rotation);
 
-// The loss a block is trained on and its gradient: mean over the features of
+// The loss a block is trained on: mean over the features of
 //   (sum over tokens of (y - reference)^2) / (sum over tokens of reference^2);
 // a feature whose reference is zero everywhere is left out of the mean.
-//   scratch   3 * features of the accumulator type
+//
+// In two halves, since a batch may be spread over several devices, whose sums are added up in between. Either takes a
+// share of no tokens, too. First the sums of each feature:
+//   sums      [2, features] of the accumulator type: of the errors, of the reference
+absl::Status ReconstructionSums(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* sums);
+
+// Then, from the sums over all tokens of the batch, the loss and its gradient by these tokens.
+//   weight    features of the accumulator type, scratch
 //   loss      one of the accumulator type
 //   gradient  dL/dy; may be y itself
-absl::Status ReconstructionLoss(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* scratch,
-                                void* loss, const Matrix& gradient);
+absl::Status ReconstructionGradient(const Device& device, const ConstMatrix& y, const ConstMatrix& reference,
+                                    const void* sums, void* weight, void* loss, const Matrix& gradient);
 
 }  // namespace besa::kernels

@@ -136,14 +136,18 @@ TEST_P(BlockKernelsOnCuda, ReconstructionLoss) {
   // A channel that does not count.
   for (int64_t t = 0; t < tokens; ++t) wanted.Set(t * features + features / 2, 0.0);
   Both reference(std::move(wanted));
-  Both scratch(ElementType::kFloat32, 3, features, 3);
-  Both loss(ElementType::kFloat32, 1, 1, 4);
-  ASSERT_TRUE(ReconstructionLoss(cpu_, y.host.View(), reference.host.View(), scratch.host.data(), loss.host.data(),
-                                 y.host.View())
+  Both sums(ElementType::kFloat32, 2, features, 3);
+  Both weight(ElementType::kFloat32, 1, features, 4);
+  Both loss(ElementType::kFloat32, 1, 1, 5);
+  ASSERT_TRUE(ReconstructionSums(cpu_, y.host.View(), reference.host.View(), sums.host.data()).ok());
+  ASSERT_TRUE(ReconstructionSums(cuda_, y.device(), reference.device(), sums.device().data).ok());
+  ASSERT_TRUE(ReconstructionGradient(cpu_, y.host.View(), reference.host.View(), sums.host.data(), weight.host.data(),
+                                     loss.host.data(), y.host.View())
                   .ok());
-  ASSERT_TRUE(
-      ReconstructionLoss(cuda_, y.device(), reference.device(), scratch.device().data, loss.device().data, y.device())
-          .ok());
+  ASSERT_TRUE(ReconstructionGradient(cuda_, y.device(), reference.device(), sums.device().data, weight.device().data,
+                                     loss.device().data, y.device())
+                  .ok());
+  EXPECT_LT(sums.Difference(), 1e-4);
   EXPECT_LT(loss.Difference(), 1e-4);
   EXPECT_LT(y.Difference(), Tolerance());
 }

@@ -44,9 +44,14 @@ TEST(BlockKernels, RefuseWhatDoesNotFit) {
   table = {.cos = scratch.data(), .sin = nullptr, .length = 3, .head_dim = 4};
   ExpectRefused(Rotate(cpu, x.View(), 1, table, Rotation::kForward), "table.sin is null");
 
-  ExpectRefused(ReconstructionLoss(cpu, x.View(), other.View(), scratch.data(), scratch.data(), x.View()),
+  ExpectRefused(ReconstructionSums(cpu, x.View(), other.View(), scratch.data()),
                 "reference is bfloat16 [3, 8]; expected float32 [3, 8]");
-  ExpectRefused(ReconstructionLoss(cpu, x.View(), x.View(), nullptr, scratch.data(), x.View()), "scratch is null");
+  ExpectRefused(ReconstructionSums(cpu, x.View(), x.View(), nullptr), "sums is null");
+  ExpectRefused(
+      ReconstructionGradient(cpu, x.View(), x.View(), scratch.data(), scratch.data(), scratch.data(), other.View()),
+      "gradient is bfloat16 [3, 8]; expected float32 [3, 8]");
+  ExpectRefused(ReconstructionGradient(cpu, x.View(), x.View(), scratch.data(), nullptr, scratch.data(), x.View()),
+                "weight is null");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The two implementations behind block_kernels.h. Arguments have been checked there; no matrix is empty.
+// The two implementations behind block_kernels.h. Arguments have been checked there; no matrix is empty but
+// those of a loss.
 #pragma once
 
 #include "worker/kernels/block_kernels.h"
@@ -13,8 +14,9 @@ void SwiGlu(const Device& device, const ConstMatrix& gate_up, const Matrix& acti
 void SwiGluBackward(const Device& device, const ConstMatrix& gradient_activation, const ConstMatrix& gate_up,
                     const Matrix& gradient_gate_up);
 void Rotate(const Device& device, const Matrix& x, int64_t heads, const RotaryTable& table, Rotation rotation);
-void ReconstructionLoss(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* scratch,
-                        void* loss, const Matrix& gradient);
+void ReconstructionSums(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* sums);
+void ReconstructionGradient(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, const void* sums,
+                            void* weight, void* loss, const Matrix& gradient);
 
 }  // namespace besa::kernels::cpu
 
@@ -28,7 +30,8 @@ absl::Status SwiGlu(const Device& device, const ConstMatrix& gate_up, const Matr
 absl::Status SwiGluBackward(const Device& device, const ConstMatrix& gradient_activation, const ConstMatrix& gate_up,
                             const Matrix& gradient_gate_up);
 absl::Status Rotate(const Device& device, const Matrix& x, int64_t heads, const RotaryTable& table, Rotation rotation);
-absl::Status ReconstructionLoss(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* scratch,
-                                void* loss, const Matrix& gradient);
+absl::Status ReconstructionSums(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* sums);
+absl::Status ReconstructionGradient(const Device& device, const ConstMatrix& y, const ConstMatrix& reference,
+                                    const void* sums, void* weight, void* loss, const Matrix& gradient);
 
 }  // namespace besa::kernels::cuda

@@ -1,3 +1,5 @@
+#include <initializer_list>
+
 #include "storage/base/status_macros.h"
 #include "worker/kernels/block_twins.h"
 #include "worker/kernels/cuda_common.cuh"
@@ -95,38 +97,54 @@ __global__ void __launch_bounds__(kThreads)
   StoreVector(gradient + i, result);
 }
 
-template <typename T, int kWidth, int kSumWidth>
-absl::Status Run(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, float* scratch, float* loss,
-                 const Matrix& gradient) {
-  const auto* is = static_cast<const T*>(y.data);
-  const auto* wanted = static_cast<const T*>(reference.data);
-  float* const error = scratch;
-  float* const energy = scratch + y.cols;
-  float* const weight = scratch + 2 * y.cols;
-  constexpr int64_t kColumns = kLanes * kSumWidth;
-  RETURN_IF_ERROR(Launch("ChannelSums", ChannelSums<T, kSumWidth>, device, (y.cols + kColumns - 1) / kColumns,
-                         kLanes * kRowGroups, 0, is, wanted, y.rows, y.cols, error, energy));
-  const int cols = static_cast<int>(y.cols);
-  RETURN_IF_ERROR(Launch("ChannelWeights", ChannelWeights, device, int64_t{1}, kWeightThreads, 0,
-                         static_cast<const float*>(error), static_cast<const float*>(energy), cols, weight, loss));
+bool IsWide(const ConstMatrix& y, int width, std::initializer_list<const void*> pointers) {
+  if (y.cols % width != 0) return false;
+  for (const void* pointer : pointers) {
+    if (!IsAligned(pointer, 16)) return false;
+  }
+  return true;
+}
+
+template <typename T, int kWidth>
+absl::Status Sums(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, float* sums) {
+  constexpr int64_t kColumns = kLanes * kWidth;
+  return Launch("ChannelSums", ChannelSums<T, kWidth>, device, (y.cols + kColumns - 1) / kColumns, kLanes * kRowGroups,
+                0, static_cast<const T*>(y.data), static_cast<const T*>(reference.data), y.rows, y.cols, sums,
+                sums + y.cols);
+}
+
+template <typename T, int kWidth>
+absl::Status Gradient(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, const float* weight,
+                      const Matrix& gradient) {
   const int64_t count = y.rows * y.cols;
+  if (count == 0) return absl::OkStatus();
   constexpr int64_t kItems = int64_t{kThreads} * kWidth;
-  return Launch("LossGradient", LossGradient<T, kWidth>, device, (count + kItems - 1) / kItems, kThreads, 0, is, wanted,
-                static_cast<const float*>(weight), count, cols, static_cast<T*>(gradient.data));
+  return Launch("LossGradient", LossGradient<T, kWidth>, device, (count + kItems - 1) / kItems, kThreads, 0,
+                static_cast<const T*>(y.data), static_cast<const T*>(reference.data), weight, count,
+                static_cast<int>(y.cols), static_cast<T*>(gradient.data));
 }
 
 }  // namespace
 
-absl::Status ReconstructionLoss(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* scratch,
-                                void* loss, const Matrix& gradient) {
+absl::Status ReconstructionSums(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* sums) {
+  return VisitElement(y.type, [&]<typename T>(T) {
+    const bool wide = IsWide(y, kPerVector<T>, {y.data, reference.data});
+    auto* floats = static_cast<float*>(sums);
+    return wide ? Sums<T, 4>(device, y, reference, floats) : Sums<T, 1>(device, y, reference, floats);
+  });
+}
+
+absl::Status ReconstructionGradient(const Device& device, const ConstMatrix& y, const ConstMatrix& reference,
+                                    const void* sums, void* weight, void* loss, const Matrix& gradient) {
+  const auto* error = static_cast<const float*>(sums);
+  auto* weights = static_cast<float*>(weight);
+  RETURN_IF_ERROR(Launch("ChannelWeights", ChannelWeights, device, int64_t{1}, kWeightThreads, 0, error, error + y.cols,
+                         static_cast<int>(y.cols), weights, static_cast<float*>(loss)));
   return VisitElement(y.type, [&]<typename T>(T) {
     constexpr int kWidth = kPerVector<T>;
-    const bool wide =
-        y.cols % kWidth == 0 && IsAligned(y.data, 16) && IsAligned(reference.data, 16) && IsAligned(gradient.data, 16);
-    auto* floats = static_cast<float*>(scratch);
-    auto* at = static_cast<float*>(loss);
-    return wide ? Run<T, kWidth, 4>(device, y, reference, floats, at, gradient)
-                : Run<T, 1, 1>(device, y, reference, floats, at, gradient);
+    const bool wide = IsWide(y, kWidth, {y.data, reference.data, gradient.data});
+    return wide ? Gradient<T, kWidth>(device, y, reference, weights, gradient)
+                : Gradient<T, 1>(device, y, reference, weights, gradient);
   });
 }
 

@@ -50,21 +50,32 @@ BESA_FOR_EVERY_CPU void GradientOfToken(const T* y, const T* reference, const Ac
 
 }  // namespace
 
-void ReconstructionLoss(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* scratch,
-                        void* loss, const Matrix& gradient) {
+void ReconstructionSums(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* sums) {
   internal::VisitElement(y.type, [&]<typename T>(T) {
     using Real = AccumulatorOf<T>;
     const int64_t features = y.cols;
     const auto* is = static_cast<const T*>(y.data);
     const auto* expected = static_cast<const T*>(reference.data);
-    Real* error = static_cast<Real*>(scratch);
+    Real* error = static_cast<Real*>(sums);
     Real* energy = error + features;
-    Real* weight = energy + features;
     Parallel(device, (features + kGroup - 1) / kGroup, 2 * y.rows * kGroup, [&](int64_t begin, int64_t end) {
       for (int64_t group = begin; group < end; ++group) {
         AddEnergies(is, expected, y.rows, features, group, error, energy);
       }
     });
+  });
+}
+
+void ReconstructionGradient(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, const void* sums,
+                            void* channel_weight, void* loss, const Matrix& gradient) {
+  internal::VisitElement(y.type, [&]<typename T>(T) {
+    using Real = AccumulatorOf<T>;
+    const int64_t features = y.cols;
+    const auto* is = static_cast<const T*>(y.data);
+    const auto* expected = static_cast<const T*>(reference.data);
+    const Real* error = static_cast<const Real*>(sums);
+    const Real* energy = error + features;
+    Real* weight = static_cast<Real*>(channel_weight);
 
     int64_t counted = 0;
     for (int64_t f = 0; f < features; ++f) counted += energy[f] > 0;

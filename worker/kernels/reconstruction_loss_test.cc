@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -33,15 +34,24 @@ struct Result {
   TestMatrix gradient;
 };
 
+// Both halves. `gradient` may be `y`. Returns the loss.
+double RunLoss(const Device& device, const TestMatrix& y, const TestMatrix& reference, TestMatrix& gradient) {
+  const ElementType real = AccumulatorType(y.type());
+  TestMatrix sums(real, 2, y.cols());
+  TestMatrix weight(real, 1, y.cols());
+  TestMatrix loss(real, 1, 1);
+  sums.Poison();
+  weight.Poison();
+  EXPECT_TRUE(ReconstructionSums(device, y.View(), reference.View(), sums.data()).ok());
+  EXPECT_TRUE(ReconstructionGradient(device, y.View(), reference.View(), sums.data(), weight.data(), loss.data(),
+                                     gradient.View())
+                  .ok());
+  return loss.At(0);
+}
+
 Result RunLoss(const Device& device, const TestMatrix& y, const TestMatrix& reference) {
   Result result = {.loss = 0, .gradient = TestMatrix(y.type(), y.rows(), y.cols())};
-  const ElementType real = AccumulatorType(y.type());
-  TestMatrix scratch(real, 3, y.cols());
-  TestMatrix loss(real, 1, 1);
-  scratch.Poison();
-  EXPECT_TRUE(
-      ReconstructionLoss(device, y.View(), reference.View(), scratch.data(), loss.data(), result.gradient.View()).ok());
-  result.loss = loss.At(0);
+  result.loss = RunLoss(device, y, reference, result.gradient);
   return result;
 }
 
@@ -79,12 +89,50 @@ TEST_P(ReconstructionLossOfType, GradientMayOverwriteTheOutput) {
   TestMatrix y = TestMatrix::Random(GetParam(), 20, 100, 1);
   const auto reference = TestMatrix::Random(GetParam(), 20, 100, 2);
   const Result apart = RunLoss(Device::Cpu(), y, reference);
-  TestMatrix scratch(AccumulatorType(GetParam()), 3, 100);
-  TestMatrix loss(AccumulatorType(GetParam()), 1, 1);
-  ASSERT_TRUE(
-      ReconstructionLoss(Device::Cpu(), y.View(), reference.View(), scratch.data(), loss.data(), y.View()).ok());
-  EXPECT_EQ(loss.At(0), apart.loss);
+  EXPECT_EQ(RunLoss(Device::Cpu(), y, reference, y), apart.loss);
   EXPECT_EQ(y.bytes(), apart.gradient.bytes());
+}
+
+// A batch in three shares, one of them empty, whose sums are added up in between.
+TEST_P(ReconstructionLossOfType, SharesMakeUpTheBatch) {
+  constexpr int64_t kTokens = 12;
+  constexpr int64_t kFeatures = 70;
+  const auto y = TestMatrix::Random(GetParam(), kTokens, kFeatures, 1);
+  const auto reference = TestMatrix::Random(GetParam(), kTokens, kFeatures, 2);
+  const Result whole = RunLoss(Device::Cpu(), y, reference);
+
+  const ElementType real = AccumulatorType(GetParam());
+  struct Share {
+    TestMatrix y, reference;
+    int64_t first;
+  };
+  std::vector<Share> shares;
+  TestMatrix sums(real, 2, kFeatures);
+  for (const auto& [first, tokens] : {std::pair{0, 5}, std::pair{5, 0}, std::pair{5, 7}}) {
+    Share share = {TestMatrix(GetParam(), tokens, kFeatures), TestMatrix(GetParam(), tokens, kFeatures), first};
+    for (int64_t i = 0; i < tokens * kFeatures; ++i) {
+      share.y.Set(i, y.At(first * kFeatures + i));
+      share.reference.Set(i, reference.At(first * kFeatures + i));
+    }
+    TestMatrix own(real, 2, kFeatures);
+    own.Poison();
+    ASSERT_TRUE(ReconstructionSums(Device::Cpu(), share.y.View(), share.reference.View(), own.data()).ok());
+    for (int64_t i = 0; i < 2 * kFeatures; ++i) sums.Set(i, sums.At(i) + own.At(i));
+    shares.push_back(std::move(share));
+  }
+  for (Share& share : shares) {
+    TestMatrix weight(real, 1, kFeatures);
+    TestMatrix loss(real, 1, 1);
+    ASSERT_TRUE(ReconstructionGradient(Device::Cpu(), share.y.View(), share.reference.View(), sums.data(),
+                                       weight.data(), loss.data(), share.y.View())
+                    .ok());
+    EXPECT_NEAR(loss.At(0), whole.loss, 1e-6 * whole.loss);
+    for (int64_t i = 0; i < share.y.rows() * kFeatures; ++i) {
+      const double expected = whole.gradient.At(share.first * kFeatures + i);
+      const double tolerance = GetParam() == ElementType::kBFloat16 ? 8e-3 : 1e-6;
+      EXPECT_NEAR(share.y.At(i), expected, tolerance * std::abs(expected)) << i;
+    }
+  }
 }
 
 TEST_P(ReconstructionLossOfType, ThreadsChangeNothing) {

@@ -22,7 +22,8 @@ class BesaMethod final : public PruningMethod {
   void Observe(const BlockState& state) override { statistics_.Add(state); }
 
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
-    const int64_t samples = inputs.x.size(0);
+    const int64_t samples = inputs.share.samples;
+    statistics_.AddUp(inputs.ranks);
     RETURN_IF_ERROR(statistics_.CheckFinite(inputs.block_index));
     const std::array<at::Tensor, kLinears>& orders = inputs.workspace->orders();
     RankLinears(inputs.dense, statistics_, samples, orders);
@@ -34,7 +35,7 @@ class BesaMethod final : public PruningMethod {
     BlockTrainer& trainer = inputs.workspace->Trainer(allocation, options_.d_coef);
     const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
     ASSIGN_OR_RETURN(TrainingLog log,
-                     RunTraining(step, inputs.x, inputs.reference, passes, inputs.block_index, reporter));
+                     RunTraining(step, inputs.x, inputs.reference, inputs.share, passes, inputs.block_index, reporter));
 
     MethodResult result{
         .loss = std::move(log.loss), .sparsity = std::move(log.sparsity), .skipped_steps = log.skipped_steps};

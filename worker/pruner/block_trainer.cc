@@ -16,13 +16,14 @@ static_assert(kernels::kCandidates == cost::kCandidateRates);
 
 BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
                            const std::array<at::Tensor, kLinears>& orders, const BlockWeights& masked,
-                           const AllocationOptions& options, double d_coef)
+                           const AllocationOptions& options, double d_coef, RankGroup& ranks)
     : block_(block),
       dense_(dense),
       orders_(orders),
       allocation_(block.shape(), options, dense.groups[kQkv].device()),
       optimizer_(allocation_.beta(), d_coef, allocation_.scratch()),
       masked_(masked),
+      ranks_(ranks),
       graph_([this](const at::Tensor& x, const at::Tensor& reference) { return ComputeStep(x, reference); }) {
   gradients_ = SharedGroups(block.shape(), dense.groups[kQkv].options());
   histogram_ = at::empty({block.shape().TotalRows(), kernels::kCandidates},
@@ -49,16 +50,23 @@ at::Tensor BlockTrainer::Gradient(const at::Tensor& x, const at::Tensor& referen
                                   Allocation::Rates& rates) {
   rates = allocation_.Forward();
   WriteMaskedWeights(rates.pruned);
+  const bool any = x.size(0) > 0;
   BlockState state;
-  const at::Tensor y = block_.Forward(x, masked_, &state);
-  const LossAndGradient result = ReconstructionLoss(y, reference);
-  block_.Backward(result.gradient, masked_, state, gradients_, [&](Group group, const at::Tensor& gradient) {
-    for (Linear linear : kAllLinears) {
-      if (GroupOf(linear) != group) continue;
-      BucketHistogram(dense_.linear(linear), LinearOfGroup(dense_.shape, linear, gradient), orders_[linear],
-                      allocation_.RowsOf(linear, histogram_));
-    }
-  });
+  const at::Tensor y = any ? block_.Forward(x, masked_, &state) : x;
+  const LossAndGradient result = ReconstructionLoss(y, reference, ranks_);
+  if (any) {
+    block_.Backward(result.gradient, masked_, state, gradients_, [&](Group group, const at::Tensor& gradient) {
+      for (Linear linear : kAllLinears) {
+        if (GroupOf(linear) != group) continue;
+        BucketHistogram(dense_.linear(linear), LinearOfGroup(dense_.shape, linear, gradient), orders_[linear],
+                        allocation_.RowsOf(linear, histogram_));
+      }
+    });
+  } else {
+    histogram_.zero_();
+  }
+  // All that the gradient hangs on, in one memory. The penalty comes afterwards, once.
+  ranks_.AllReduceSum(histogram_);
   loss = result.loss;
   return allocation_.Backward(rates, histogram_);
 }

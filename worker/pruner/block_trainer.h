@@ -10,6 +10,7 @@
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
 #include "worker/pruner/prodigy.h"
+#include "worker/pruner/rank_group.h"
 #include "worker/pruner/step_graph.h"
 
 namespace besa::pruner {
@@ -26,8 +27,12 @@ class BlockTrainer {
  public:
   // `block`, `dense` and `orders` (of RankLinears) must outlive it; their contents may change between trainings. Masked
   // weights are written to `masked` (BlockWeights::WithOwnLinears of `dense`). Allocates one gradient buffer.
+  //
+  // The trainers of several ranks do every step together, each with its share of the batch, which may be empty: what
+  // they learn is the same on all.
   BlockTrainer(const LlamaBlock& block, const BlockWeights& dense, const std::array<at::Tensor, kLinears>& orders,
-               const BlockWeights& masked, const AllocationOptions& options, double d_coef);
+               const BlockWeights& masked, const AllocationOptions& options, double d_coef,
+               RankGroup& ranks = RankGroup::Alone());
 
   // Begins another training: logits and optimiser are as new, all buffers stay where they are.
   void Restart();
@@ -59,6 +64,7 @@ class BlockTrainer {
   std::array<at::Tensor, kGroups> gradients_;
   // [rows of the block, 101].
   at::Tensor histogram_;
+  RankGroup& ranks_;
   StepGraph graph_;
 };
 

@@ -74,7 +74,7 @@ BlockTrainer& BlockWorkspace::Trainer(const AllocationOptions& options, double d
     return *trainer_;
   }
   trainer_.reset();
-  trainer_ = std::make_unique<BlockTrainer>(*block_, dense_, orders(), pruned(), options, d_coef);
+  trainer_ = std::make_unique<BlockTrainer>(*block_, dense_, orders(), pruned(), options, d_coef, ranks_);
   trainer_options_ = options;
   trainer_d_coef_ = d_coef;
   return *trainer_;
@@ -83,7 +83,7 @@ BlockTrainer& BlockWorkspace::Trainer(const AllocationOptions& options, double d
 RecoveryTrainer& BlockWorkspace::Recovery(const RecoveryOptions& options, int64_t steps) {
   if (recovery_ != nullptr && recovery_options_ == options && recovery_steps_ == steps) return *recovery_;
   recovery_.reset();
-  recovery_ = std::make_unique<RecoveryTrainer>(*block_, pruned(), options, steps);
+  recovery_ = std::make_unique<RecoveryTrainer>(*block_, pruned(), options, steps, ranks_);
   recovery_options_ = options;
   recovery_steps_ = steps;
   return *recovery_;

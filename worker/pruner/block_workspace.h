@@ -11,6 +11,7 @@
 #include "worker/pruner/block_trainer.h"
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
+#include "worker/pruner/rank_group.h"
 #include "worker/pruner/recovery.h"
 
 namespace besa::pruner {
@@ -18,6 +19,9 @@ namespace besa::pruner {
 // Not thread-safe.
 class BlockWorkspace {
  public:
+  // Trains together with these ranks, which must outlive it.
+  explicit BlockWorkspace(RankGroup& ranks = RankGroup::Alone()) : ranks_(ranks) {}
+
   // Gets everything ready for blocks of this shape and sequences of `length` tokens, in the type and on the device of
   // `options`. Buffers of another kind are let go first.
   void Prepare(const BlockShape& shape, int64_t length, const at::TensorOptions& options);
@@ -48,6 +52,7 @@ class BlockWorkspace {
   RecoveryTrainer& Recovery(const RecoveryOptions& options, int64_t steps);
 
  private:
+  RankGroup& ranks_;
   std::optional<LlamaBlock> block_;
   int64_t length_ = 0;
   at::TensorOptions tensor_options_;

@@ -13,6 +13,7 @@
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/activation_stream.h"
+#include "worker/pruner/all_reduce_seconds.h"
 #include "worker/pruner/block_survey.h"
 #include "worker/pruner/check_options.h"
 #include "worker/pruner/compute_device.h"
@@ -21,6 +22,8 @@
 #include "worker/pruner/perplexity.h"
 #include "worker/pruner/prune_block.h"
 #include "worker/pruner/pruner.h"
+#include "worker/pruner/rank_group.h"
+#include "worker/pruner/sample_share.h"
 #include "worker/pruner/stored_activations.h"
 
 namespace besa::pruner {
@@ -44,7 +47,7 @@ absl::Status CheckWindows(const TokenWindows& windows, absl::string_view field, 
   return absl::OkStatus();
 }
 
-absl::Status CheckRequest(const PruneRequest& request) {
+absl::Status CheckRequest(const PruneRequest& request, int ranks) {
   if (request.config == nullptr || request.dense == nullptr || request.calibration == nullptr) {
     return absl::InvalidArgumentError("config, dense and calibration must be given");
   }
@@ -60,14 +63,31 @@ absl::Status CheckRequest(const PruneRequest& request) {
   if (request.committed.size() != before) {
     return FieldError("committed", absl::StrCat(request.committed.size(), " blocks"), absl::StrCat(before));
   }
-  RETURN_IF_ERROR(
-      CheckOptions(ResolveOptions(request.options, *request.config, request.calibration->windows), *request.config));
+  RETURN_IF_ERROR(CheckOptions(ResolveOptions(request.options, *request.config, request.calibration->windows, ranks),
+                               *request.config));
   return CheckWindows(*request.calibration, "calibration", *request.config);
+}
+
+// A rank's share of the windows.
+TokenWindows WindowsOf(const SampleShare& share, const TokenWindows& all) {
+  TokenWindows own = {.windows = share.own(), .length = all.length, .stride = all.stride};
+  own.ids.reserve(static_cast<size_t>(own.windows * own.length));
+  for (int64_t i = 0; i < own.windows; ++i) {
+    const auto begin = all.ids.begin() + share.Global(i) * all.length;
+    own.ids.insert(own.ids.end(), begin, begin + all.length);
+  }
+  return own;
 }
 
 class TorchEngine final : public Engine {
  public:
-  TorchEngine(ComputeDevice device, const Clock& clock) : device_(std::move(device)), clock_(clock) {}
+  // `group`: null if the engine works alone.
+  TorchEngine(ComputeDevice device, std::unique_ptr<RankGroup> group, const Clock& clock)
+      : device_(std::move(device)),
+        clock_(clock),
+        group_(std::move(group)),
+        ranks_(group_ == nullptr ? RankGroup::Alone() : *group_),
+        workspace_(ranks_) {}
 
   const DeviceInfo& device() const override { return device_.info(); }
 
@@ -75,6 +95,7 @@ class TorchEngine final : public Engine {
     const bool bfloat16 = device_.TypeFor(compute) == at::kBFloat16;
     std::string description =
         absl::StrCat(device_.info().model, "; ", bfloat16 ? "bfloat16" : "float32", "; LibTorch ", TORCH_VERSION);
+    if (ranks_.size() > 1) absl::StrAppend(&description, "; ranks ", ranks_.size());
     if (device_.device().is_cuda()) {
       const cudaDeviceProp* properties = at::cuda::getDeviceProperties(device_.device().index());
       return absl::StrCat("cuda; ", description, "; sm_", properties->major, properties->minor);
@@ -106,19 +127,32 @@ class TorchEngine final : public Engine {
     });
   }
 
-  absl::StatusOr<BlockPruning> Prune(const PruneRequest& request, const Observer& observer) override {
-    RETURN_IF_ERROR(CheckRequest(request));
+  absl::StatusOr<double> AllReduceSeconds(int64_t count) override {
+    return CatchExceptions([&]() -> absl::StatusOr<double> {
+      device_.Use();
+      return MeasureAllReduce(ranks_, device_, count, clock_);
+    });
+  }
+
+  absl::StatusOr<BlockPruning> Prune(const PruneRequest& whole, const Observer& observer) override {
+    RETURN_IF_ERROR(CheckRequest(whole, ranks_.size()));
     return CatchExceptions([&]() -> absl::StatusOr<BlockPruning> {
       device_.Use();
+      const SampleShare share = {.samples = whole.calibration->windows, .rank = ranks_.rank(), .ranks = ranks_.size()};
+      const TokenWindows own = WindowsOf(share, *whole.calibration);
+      PruneRequest request = whole;
+      request.calibration = &own;
+      request.options = ResolveOptions(whole.options, *whole.config, share.samples, share.ranks);
       // What is of no use goes before memory is counted.
       KeepUsable(request, device_.OptionsFor(request.compute), streams_);
-      const BesaOptions options = ResolveOptions(request.options, *request.config, request.calibration->windows);
-      RETURN_IF_ERROR(CheckMemory(absl::StrCat("block ", request.block),
-                                  cost::PlanPruning(*request.config, request.calibration->windows,
-                                                    request.calibration->length, options, Plan(request.compute))));
+      cost::ComputePlan plan = Plan(request.compute);
+      plan.ranks = share.ranks;
+      RETURN_IF_ERROR(
+          CheckMemory(absl::StrCat("block ", request.block),
+                      cost::PlanPruning(*request.config, share.samples, own.length, request.options, plan)));
       StageReporter reporter(observer, clock_);
-      RETURN_IF_ERROR(TakeStored(request, device_.OptionsFor(request.compute), reporter, streams_.dense));
-      return PruneBlock(request, device_, streams_, workspace_, reporter);
+      RETURN_IF_ERROR(TakeStored(request, share, device_.OptionsFor(request.compute), reporter, streams_.dense));
+      return PruneBlock(request, share, ranks_, device_, streams_, workspace_, reporter);
     });
   }
 
@@ -228,6 +262,8 @@ class TorchEngine final : public Engine {
 
   ComputeDevice device_;
   const Clock& clock_;
+  const std::unique_ptr<RankGroup> group_;
+  RankGroup& ranks_;
   HeldStreams streams_;
   BlockWorkspace workspace_;
 };
@@ -238,7 +274,11 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& opti
   return CatchExceptions([&]() -> absl::StatusOr<std::unique_ptr<Engine>> {
     ASSIGN_OR_RETURN(ComputeDevice device, ComputeDevice::Open(options));
     device.Use();
-    return std::make_unique<TorchEngine>(std::move(device), *options.clock);
+    std::unique_ptr<RankGroup> group;
+    if (options.ranks) {
+      ASSIGN_OR_RETURN(group, JoinRanks(*options.ranks, device.device()));
+    }
+    return std::make_unique<TorchEngine>(std::move(device), std::move(group), *options.clock);
   });
 }
 

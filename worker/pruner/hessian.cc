@@ -43,6 +43,10 @@ void InputHessians::Add(const BlockState& state) {
   for (int group = 0; group < kGroups; ++group) AddOuterProducts(state.inputs[group], sums_[group]);
 }
 
+void InputHessians::AddUp(RankGroup& ranks) {
+  for (const at::Tensor& sums : sums_) ranks.AllReduceSum(sums);
+}
+
 absl::Status InputHessians::CheckFinite(int64_t block_index) const {
   for (int group = 0; group < kGroups; ++group) {
     // The diagonal tells: no sum of products is larger than both sums of squares.

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
+#include "worker/pruner/rank_group.h"
 
 namespace besa::pruner {
 
@@ -18,6 +19,9 @@ class InputHessians {
 
   // Adds the inputs that a dense forward pass left in `state`.
   void Add(const BlockState& state);
+
+  // Adds what the other ranks were given, once all are through.
+  void AddUp(RankGroup& ranks);
 
   // BadNumbers of the first group whose sums are not finite.
   absl::Status CheckFinite(int64_t block_index) const;

@@ -19,6 +19,10 @@ void InputStatistics::Add(const BlockState& state) {
   for (int group = 0; group < kGroups; ++group) AddColumnSquares(state.inputs[group], sums_[group]);
 }
 
+void InputStatistics::AddUp(RankGroup& ranks) {
+  for (const at::Tensor& sums : sums_) ranks.AllReduceSum(sums);
+}
+
 absl::Status InputStatistics::CheckFinite(int64_t block_index) const {
   for (int group = 0; group < kGroups; ++group) {
     if (CountNonFinite(sums_[group].unsqueeze(0)) > 0) {

@@ -19,6 +19,7 @@
 #include "worker/pruner/host_mask.h"
 #include "worker/pruner/load_weights.h"
 #include "worker/pruner/pruning_method.h"
+#include "worker/pruner/rank_agreement.h"
 #include "worker/pruner/reconstruction_loss.h"
 #include "worker/pruner/recovery.h"
 #include "worker/pruner/tensor_kernels.h"
@@ -30,10 +31,12 @@ namespace {
 // Everything that the steps below share.
 class BlockJob {
  public:
-  BlockJob(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams, BlockWorkspace& workspace,
-           StageReporter& reporter)
+  BlockJob(const PruneRequest& request, const SampleShare& share, RankGroup& ranks, const ComputeDevice& device,
+           HeldStreams& streams, BlockWorkspace& workspace, StageReporter& reporter)
       : request_(request),
-        options_(ResolveOptions(request.options, *request.config, request.calibration->windows)),
+        options_(request.options),
+        share_(share),
+        ranks_(ranks),
         shape_(BlockShape::Of(*request.config, request.block)),
         tensor_options_(device.OptionsFor(request.compute)),
         streams_(streams),
@@ -52,6 +55,7 @@ class BlockJob {
   }
 
  private:
+  // This rank's.
   int64_t samples() const { return request_.calibration->windows; }
   const LlamaBlock& block() const { return workspace_.block(); }
   const BlockWeights& dense() const { return workspace_.dense(); }
@@ -70,6 +74,8 @@ class BlockJob {
 
   const PruneRequest& request_;
   const BesaOptions options_;
+  const SampleShare share_;
+  RankGroup& ranks_;
   const BlockShape shape_;
   const at::TensorOptions tensor_options_;
   HeldStreams& streams_;
@@ -79,7 +85,7 @@ class BlockJob {
   BlockPruning result_;
   // Of result_.tensors, until they are on the device.
   BlockTensors staged_;
-  // What enters the block, and what its output is compared with, [samples, length, hidden].
+  // What enters the block, and what its output is compared with, [own samples, length, hidden].
   at::Tensor x_;
   at::Tensor reference_;
   std::unique_ptr<PruningMethod> method_;
@@ -165,6 +171,8 @@ absl::Status BlockJob::Prune() {
                               .dense = dense(),
                               .x = x_,
                               .reference = reference_,
+                              .share = share_,
+                              .ranks = ranks_,
                               .workspace = &workspace_};
   ASSIGN_OR_RETURN(pruned_, method_->Prune(inputs, reporter_));
   method_.reset();
@@ -178,12 +186,12 @@ absl::Status BlockJob::Prune() {
 absl::Status BlockJob::Recover() {
   if (!options_.recovery.given()) return absl::OkStatus();
   const Passes passes = {.epochs = options_.recovery.epochs, .batch_size = options_.recovery.batch_size};
-  RETURN_IF_ERROR(reporter_.Begin("recover", passes.Steps(samples())));
-  RecoveryTrainer& trainer = workspace_.Recovery(options_.recovery, passes.Steps(samples()));
+  RETURN_IF_ERROR(reporter_.Begin("recover", passes.Steps(share_.samples)));
+  RecoveryTrainer& trainer = workspace_.Recovery(options_.recovery, passes.Steps(share_.samples));
   trainer.Begin(dense(), pruned_.linears);
   for (Linear linear : kAllLinears) pruned_.linears[linear].weight = trainer.master(linear);
   const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
-  ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, x_, reference_, passes, request_.block, reporter_));
+  ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, x_, reference_, share_, passes, request_.block, reporter_));
   result_.recovery_loss = std::move(log.loss);
   result_.skipped_steps += log.skipped_steps;
   return absl::OkStatus();
@@ -195,6 +203,7 @@ absl::Status BlockJob::Write() {
     RETURN_IF_ERROR(WriteLinear(linear));
     RETURN_IF_ERROR(reporter_.Step(linear + 1));
   }
+  RETURN_IF_ERROR(CheckAgreement(request_.block, result_.linears, workspace_.pruned(), ranks_));
   ASSIGN_OR_RETURN(result_.final_loss, FinalLoss());
   workspace_.Trim();
   // The dense block's output on the dense model's activations is the next block's input. The pruned stream stays in
@@ -206,17 +215,18 @@ absl::Status BlockJob::Write() {
 }
 
 absl::StatusOr<double> BlockJob::FinalLoss() {
-  LossSum loss;
-  const int64_t measured = cost::FinalLossSamples(samples(), request_.calibration->length);
-  RETURN_IF_ERROR(ForEachBatch(measured, walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
-    const at::Tensor y = block().Forward(x_.narrow(0, first, count), workspace_.pruned(), nullptr);
-    if (CountNonFinite(y) > 0) {
-      return BadNumbers(request_.block, GroupName(kMlpOut), "the pruned block's output is NaN or infinite");
-    }
-    loss.Add(y, reference_.narrow(0, first, count));
-    return absl::OkStatus();
-  }));
-  return loss.Loss();
+  LossSum loss(shape_.hidden, tensor_options_.device());
+  const int64_t measured = cost::FinalLossSamples(share_.samples, request_.calibration->length);
+  RETURN_IF_ERROR(
+      ForEachBatch(share_.Before(measured), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
+        const at::Tensor y = block().Forward(x_.narrow(0, first, count), workspace_.pruned(), nullptr);
+        if (CountNonFinite(y) > 0) {
+          return BadNumbers(request_.block, GroupName(kMlpOut), "the pruned block's output is NaN or infinite");
+        }
+        loss.Add(y, reference_.narrow(0, first, count));
+        return absl::OkStatus();
+      }));
+  return loss.Loss(ranks_);
 }
 
 // Into the checkpoint's bytes, and for the final loss into the workspace.
@@ -265,9 +275,10 @@ absl::Status BlockJob::WriteLinear(Linear linear) {
 
 }  // namespace
 
-absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams,
-                                        BlockWorkspace& workspace, StageReporter& reporter) {
-  BlockJob job(request, device, streams, workspace, reporter);
+absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const SampleShare& share, RankGroup& ranks,
+                                        const ComputeDevice& device, HeldStreams& streams, BlockWorkspace& workspace,
+                                        StageReporter& reporter) {
+  BlockJob job(request, share, ranks, device, streams, workspace, reporter);
   ASSIGN_OR_RETURN(BlockPruning result, job.Run());
   device.Synchronize();
   result.stages = reporter.Finish();

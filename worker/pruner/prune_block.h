@@ -7,12 +7,17 @@
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/progress.h"
 #include "worker/pruner/pruner.h"
+#include "worker/pruner/rank_group.h"
+#include "worker/pruner/sample_share.h"
 
 namespace besa::pruner {
 
 // `streams` hold what earlier blocks left and KeepUsable did. Afterwards the dense stream stands behind the block and
 // the pruned one in front of it; if pruning failed, before that, wherever the walk got to.
-absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const ComputeDevice& device, HeldStreams& streams,
-                                        BlockWorkspace& workspace, StageReporter& reporter);
+//
+// The request is that of one rank: its calibration windows are its share, its options are resolved.
+absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const SampleShare& share, RankGroup& ranks,
+                                        const ComputeDevice& device, HeldStreams& streams, BlockWorkspace& workspace,
+                                        StageReporter& reporter);
 
 }  // namespace besa::pruner

@@ -68,6 +68,17 @@ struct StageSeconds {
 // Called from the thread that runs the operation, between steps. Returning false stops it with CANCELLED.
 using Observer = std::function<bool(const Progress&)>;
 
+// An engine's place in a group of engines that prune every block together: each holds a share of the calibration
+// windows, and what a block's windows come to is added up over all of them. All engines of a group are on this machine
+// and are asked to prune the same blocks by the same requests, in the same order, from processes or threads of their
+// own; each gets the whole result. Whatever else they are asked for they do alone.
+struct RankOptions {
+  int rank = 0;
+  int size = 1;
+  // A file, on a local disk, in which they meet: of one name for all, and not there before.
+  std::string store;
+};
+
 struct EngineOptions {
   // "cpu" or "cuda:N". Nothing is ever fallen back to: a device that is not there is FAILED_PRECONDITION.
   std::string device = "cpu";
@@ -75,6 +86,8 @@ struct EngineOptions {
   int threads = 0;
   // Bytes of memory to use at most; 0 means what the device has. More is refused before it is taken.
   int64_t memory_limit = 0;
+  // Unset: the engine works alone. Else Create waits for the others, for minutes.
+  std::optional<RankOptions> ranks;
   // Times the stages. Must outlive the engine.
   const Clock* clock = &Clock::Real();
 };
@@ -210,7 +223,10 @@ struct ComparisonResult {
 //   RESOURCE_EXHAUSTED  the block does not fit, with the sizes: refused before work starts
 //   UNAVAILABLE         a store could not be read
 //   CANCELLED           the observer said so
-//   INTERNAL            LibTorch or CUDA threw
+//   INTERNAL            LibTorch or CUDA threw, or the ranks of a group came to different masks
+//
+// An engine of a group that fails, or whose observer stops it, leaves the others waiting for it: they have to be ended,
+// and a new group made.
 class Engine {
  public:
   static absl::StatusOr<std::unique_ptr<Engine>> Create(const EngineOptions& options);
@@ -218,11 +234,12 @@ class Engine {
 
   virtual const DeviceInfo& device() const = 0;
 
-  // What results may depend on, bit for bit: device model, instruction set, threads, LibTorch version, compute type.
+  // What results may depend on, bit for bit: device model, instruction set, threads, LibTorch version, compute type,
+  // number of ranks.
   virtual std::string NumericsClass(std::optional<ComputeType> compute) const = 0;
 
   // Bytes of memory that pruning any block of the model, evaluating it, and comparing it with its pruned self will
-  // take.
+  // take an engine that works alone.
   virtual int64_t BlockMemory(const storage::ModelConfig& config, int64_t samples, int64_t length,
                               const BesaOptions& options, std::optional<ComputeType> compute) const = 0;
   virtual int64_t EvaluationMemory(const storage::ModelConfig& config, int64_t length,
@@ -237,6 +254,10 @@ class Engine {
   // FLOP/s of a large matrix product of random numbers, what the device can do at best: on a GPU in bfloat16 for a
   // second, on a CPU the fastest in float32 of a quarter of one. RESOURCE_EXHAUSTED or INTERNAL if it cannot be run.
   virtual absl::StatusOr<double> MatrixProductRate() = 0;
+
+  // Seconds that adding up `count` numbers in float32 over the engine's ranks takes: the mean of many times in a row.
+  // All ranks must ask for it. Alone: 0.
+  virtual absl::StatusOr<double> AllReduceSeconds(int64_t count) = 0;
 
   // Walks the activations to the block (from where they stand, or from the embeddings) and prunes it. In the sequential
   // schedule the next block goes on from what was committed, by `pruned`, and never from what the engine remembers.

@@ -17,6 +17,8 @@
 #include "worker/pruner/llama_block.h"
 #include "worker/pruner/progress.h"
 #include "worker/pruner/pruner.h"
+#include "worker/pruner/rank_group.h"
+#include "worker/pruner/sample_share.h"
 
 namespace besa::pruner {
 
@@ -27,9 +29,12 @@ struct BlockInputs {
   const LlamaBlock& block;
   int64_t block_index = 0;
   const BlockWeights& dense;
-  // What enters the block, and what it should make of that, [samples, length, hidden].
+  // What enters the block, and what it should make of that, [own samples, length, hidden]: this rank's share of all
+  // samples. What depends on samples is added up over `ranks`.
   at::Tensor x;
   at::Tensor reference;
+  SampleShare share;
+  RankGroup& ranks;
   // Whose block and dense weights these are; for BESA.
   BlockWorkspace* workspace = nullptr;
 };
@@ -63,7 +68,7 @@ class PruningMethod {
  public:
   virtual ~PruningMethod() = default;
 
-  // `state` as the dense block's forward pass on some of the samples left it.
+  // `state` as the dense block's forward pass on some of this rank's samples left it.
   virtual void Observe(const BlockState& state) = 0;
 
   // Once, after all samples were observed. Statistics are freed on the way. Errors as Engine::Prune.

@@ -36,22 +36,29 @@ at::Tensor Difference(const at::Tensor& y, const at::Tensor& reference) {
 
 }  // namespace
 
-LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& reference) {
+LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& reference, RankGroup& ranks) {
   const at::TensorOptions accumulator = y.options().dtype(AccumulatorType(y.scalar_type()));
-  const at::Tensor scratch = at::empty({3, y.size(-1)}, accumulator);
+  const at::Tensor sums = at::empty({2, y.size(-1)}, accumulator);
+  const at::Tensor weight = at::empty({y.size(-1)}, accumulator);
   const at::Tensor loss = at::empty({}, accumulator);
-  Check(kernels::ReconstructionLoss(DeviceOf(y), MatrixOf(y), MatrixOf(reference), scratch.data_ptr(), loss.data_ptr(),
-                                    MatrixOf(y)));
+  Check(kernels::ReconstructionSums(DeviceOf(y), MatrixOf(y), MatrixOf(reference), sums.data_ptr()));
+  ranks.AllReduceSum(sums);
+  Check(kernels::ReconstructionGradient(DeviceOf(y), MatrixOf(y), MatrixOf(reference), sums.data_ptr(),
+                                        weight.data_ptr(), loss.data_ptr(), MatrixOf(y)));
   return {loss, y};
 }
 
+LossSum::LossSum(int64_t hidden, at::Device device)
+    : sums_(at::zeros({2, hidden}, at::TensorOptions(device).dtype(at::kDouble))) {}
+
 void LossSum::Add(const at::Tensor& y, const at::Tensor& reference) {
-  const at::Tensor error = Energy(Difference(y, reference)).to(at::kDouble);
-  const at::Tensor energy = Energy(reference).to(at::kDouble);
-  error_ = error_.defined() ? error_.add(error) : error;
-  energy_ = energy_.defined() ? energy_.add(energy) : energy;
+  sums_.select(0, 0).add_(Energy(Difference(y, reference)));
+  sums_.select(0, 1).add_(Energy(reference));
 }
 
-double LossSum::Loss() const { return error_.mul(ChannelWeight(energy_)).sum().item<double>(); }
+double LossSum::Loss(RankGroup& ranks) const {
+  ranks.AllReduceSum(sums_);
+  return sums_.select(0, 0).mul(ChannelWeight(sums_.select(0, 1))).sum().item<double>();
+}
 
 }  // namespace besa::pruner

@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "worker/pruner/rank_group.h"
+
 namespace besa::pruner {
 
 struct LossAndGradient {
@@ -18,20 +20,22 @@ struct LossAndGradient {
   at::Tensor gradient;
 };
 
-// y and reference [batch, length, hidden]; sums run over all tokens of the batch. Overwrites y.
-LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& reference);
+// y and reference [batch, length, hidden], which may be a rank's share of the batch, also none of it; sums run over all
+// tokens of the whole batch. Overwrites y.
+LossAndGradient ReconstructionLoss(const at::Tensor& y, const at::Tensor& reference, RankGroup& ranks);
 
 // The same loss over many batches, added up in float64.
 class LossSum {
  public:
+  LossSum(int64_t hidden, at::Device device);
+
   void Add(const at::Tensor& y, const at::Tensor& reference);
-  // Waits for the device.
-  double Loss() const;
+  // Of what was added on all ranks, once. Waits for the device.
+  double Loss(RankGroup& ranks) const;
 
  private:
-  // [hidden].
-  at::Tensor error_;
-  at::Tensor energy_;
+  // [2, hidden]: of the errors, of the reference.
+  at::Tensor sums_;
 };
 
 }  // namespace besa::pruner

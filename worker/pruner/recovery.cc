@@ -32,12 +32,13 @@ kernels::AdamClock* ClockOf(const at::Tensor& clock) {
 }  // namespace
 
 RecoveryTrainer::RecoveryTrainer(const LlamaBlock& block, const BlockWeights& weights, const RecoveryOptions& options,
-                                 int64_t steps)
+                                 int64_t steps, RankGroup& ranks)
     : block_(block),
       weights_(weights),
       options_{.learning_rate = options.learning_rate, .steps = steps},
       masks_(options.masks),
       growth_(options.masks, steps),
+      ranks_(ranks),
       graph_([this](const at::Tensor& x, const at::Tensor& reference) { return ComputeStep(x, reference); }) {
   const at::TensorOptions own = weights.groups[kQkv].options();
   const at::TensorOptions state = own.dtype(AccumulatorType(weights.groups[kQkv].scalar_type()));
@@ -115,10 +116,16 @@ void RecoveryTrainer::Remove(double share, bool rank_anew) {
 }
 
 at::Tensor RecoveryTrainer::ComputeStep(const at::Tensor& x, const at::Tensor& reference) {
+  const bool any = x.size(0) > 0;
   BlockState state;
-  const at::Tensor y = block_.Forward(x, weights_, &state);
-  const LossAndGradient result = ReconstructionLoss(y, reference);
-  block_.Backward(result.gradient, weights_, state, gradient_.groups, [](Group, const at::Tensor&) {});
+  const at::Tensor y = any ? block_.Forward(x, weights_, &state) : x;
+  const LossAndGradient result = ReconstructionLoss(y, reference, ranks_);
+  if (any) {
+    block_.Backward(result.gradient, weights_, state, gradient_.groups, [](Group, const at::Tensor&) {});
+  } else {
+    gradient_.all.zero_();
+  }
+  ranks_.AllReduceSum(gradient_.all);
 
   std::array<int64_t, kLinears + 1> begin{};
   for (Linear linear : kAllLinears) {

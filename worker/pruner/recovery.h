@@ -24,8 +24,9 @@ namespace besa::pruner {
 class RecoveryTrainer {
  public:
   // `block` must outlive it. It trains in the linears of `weights` and reads what else is in there. Every recovery
-  // takes `steps` steps.
-  RecoveryTrainer(const LlamaBlock& block, const BlockWeights& weights, const RecoveryOptions& options, int64_t steps);
+  // takes `steps` steps. Ranks as in BlockTrainer.
+  RecoveryTrainer(const LlamaBlock& block, const BlockWeights& weights, const RecoveryOptions& options, int64_t steps,
+                  RankGroup& ranks = RankGroup::Alone());
 
   // Begins a recovery of the block that `linears` are to be made of `dense`. All buffers stay where they are. Where
   // masks grow, `order` of the linears is written anew, in its place: after the last step the first pruned[r] of row r
@@ -75,6 +76,7 @@ class RecoveryTrainer {
   at::Tensor clock_;
   // Share of the block's weights that is removed, a float64 scalar.
   at::Tensor sparsity_;
+  RankGroup& ranks_;
   StepGraph graph_;
 };
 

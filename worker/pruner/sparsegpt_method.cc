@@ -25,6 +25,7 @@ class SparseGptMethod final : public PruningMethod {
   void Observe(const BlockState& state) override { hessians_.Add(state); }
 
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
+    hessians_.AddUp(inputs.ranks);
     RETURN_IF_ERROR(hessians_.CheckFinite(inputs.block_index));
     RETURN_IF_ERROR(reporter.Begin("solve", kGroups));
     MethodResult result;
@@ -40,7 +41,7 @@ class SparseGptMethod final : public PruningMethod {
   absl::Status PruneGroup(Group group, const BlockInputs& inputs, MethodResult& result) {
     at::Tensor hessian = hessians_.Take(group);
     // Scaled as published: it matters to the mean of a diagonal with dead columns.
-    hessian.mul_(2.0 / static_cast<double>(inputs.x.size(0)));
+    hessian.mul_(2.0 / static_cast<double>(inputs.share.samples));
     // A column that is always zero does nothing.
     const at::Tensor dead = hessian.diagonal().eq(0);
     hessian.diagonal().masked_fill_(dead, 1);

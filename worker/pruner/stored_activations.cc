@@ -29,22 +29,26 @@ storage::HostTensor ToHost(const at::Tensor& x, const at::TensorOptions& options
 }
 
 // nullopt: what is stored is of no use here.
-absl::StatusOr<std::optional<at::Tensor>> ReadParts(const PruneRequest& request, const at::TensorOptions& options,
-                                                    StageReporter& reporter) {
+absl::StatusOr<std::optional<at::Tensor>> ReadParts(const PruneRequest& request, const SampleShare& share,
+                                                    const at::TensorOptions& options, StageReporter& reporter) {
   const TokenWindows& windows = *request.calibration;
   const at::Tensor x = at::empty({windows.windows, windows.length, request.config->hidden_size}, options);
   int64_t next = 0;
   for (const StoredActivations::Part& part : request.stored->parts) {
-    if (part.first_window != next || part.windows < 1 || next + part.windows > windows.windows) return std::nullopt;
+    if (part.first_window != next || part.windows < 1 || next + part.windows > share.samples) return std::nullopt;
     absl::StatusOr<storage::HostTensor> host = part.read();
     if (!host.ok()) return std::nullopt;
     const std::vector<int64_t> shape = {part.windows, windows.length, request.config->hidden_size};
     if (host->shape != shape || host->dtype != StoredType(options)) return std::nullopt;
-    x.narrow(0, next, part.windows).copy_(at::from_blob(host->bytes.data(), shape, options.device(at::kCPU)));
+    const SampleShare::Range own = share.Of(next, part.windows);
+    if (own.count > 0) {
+      const at::Tensor read = at::from_blob(host->bytes.data(), shape, options.device(at::kCPU));
+      x.narrow(0, own.first, own.count).copy_(read.slice(0, share.Global(own.first) - next, part.windows, share.ranks));
+    }
     next += part.windows;
     RETURN_IF_ERROR(reporter.Step(next));
   }
-  if (next != windows.windows) return std::nullopt;
+  if (next != share.samples) return std::nullopt;
   return x;
 }
 
@@ -66,14 +70,14 @@ absl::Status SweepDense(const SweepRequest& request, const at::TensorOptions& op
   }
 }
 
-absl::Status TakeStored(const PruneRequest& request, const at::TensorOptions& options, StageReporter& reporter,
-                        ActivationStream& dense) {
+absl::Status TakeStored(const PruneRequest& request, const SampleShare& share, const at::TensorOptions& options,
+                        StageReporter& reporter, ActivationStream& dense) {
   if (!request.stored || request.stored->block > DenseBoundary(request)) return absl::OkStatus();
   if (!dense.key.empty() && dense.block >= request.stored->block) return absl::OkStatus();
   // What is held goes before memory is taken for what comes.
   dense = {};
-  RETURN_IF_ERROR(reporter.Begin("fetch", request.calibration->windows));
-  ASSIGN_OR_RETURN(const std::optional<at::Tensor> x, ReadParts(request, options, reporter));
+  RETURN_IF_ERROR(reporter.Begin("fetch", share.samples));
+  ASSIGN_OR_RETURN(const std::optional<at::Tensor> x, ReadParts(request, share, options, reporter));
   if (x) dense = {.key = request.stream_key, .block = request.stored->block, .activations = *x};
   return absl::OkStatus();
 }

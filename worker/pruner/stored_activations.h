@@ -10,15 +10,17 @@
 #include "worker/pruner/activation_stream.h"
 #include "worker/pruner/progress.h"
 #include "worker/pruner/pruner.h"
+#include "worker/pruner/sample_share.h"
 
 namespace besa::pruner {
 
 // Walks request.windows and hands over what they are in front of each of request.boundaries.
 absl::Status SweepDense(const SweepRequest& request, const at::TensorOptions& options, StageReporter& reporter);
 
-// Puts request.stored in place of `dense` if it lies nearer before the block. What was stored in another type or shape,
-// or cannot be read, is passed over: the walk makes it again. CANCELLED if the observer says so.
-absl::Status TakeStored(const PruneRequest& request, const at::TensorOptions& options, StageReporter& reporter,
-                        ActivationStream& dense);
+// Puts what this rank holds of request.stored in place of `dense` if it lies nearer before the block. What was stored
+// in another type or shape, or cannot be read, is passed over: the walk makes it again. CANCELLED if the observer says
+// so.
+absl::Status TakeStored(const PruneRequest& request, const SampleShare& share, const at::TensorOptions& options,
+                        StageReporter& reporter, ActivationStream& dense);
 
 }  // namespace besa::pruner

@@ -81,11 +81,13 @@ class LogReader {
 }  // namespace
 
 absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const at::Tensor& x, const at::Tensor& reference,
-                                        const Passes& passes, int64_t block_index, StageReporter& reporter) {
-  LogReader reader(passes.Steps(x.size(0)), x.device(), block_index, reporter);
+                                        const SampleShare& share, const Passes& passes, int64_t block_index,
+                                        StageReporter& reporter) {
+  LogReader reader(passes.Steps(share.samples), x.device(), block_index, reporter);
   for (int64_t epoch = 0; epoch < passes.epochs; ++epoch) {
-    RETURN_IF_ERROR(ForEachBatch(x.size(0), passes.batch_size, [&](int64_t first, int64_t count) {
-      return reader.Add(step(x.narrow(0, first, count), reference.narrow(0, first, count)));
+    RETURN_IF_ERROR(ForEachBatch(share.samples, passes.batch_size, [&](int64_t first, int64_t count) {
+      const SampleShare::Range own = share.Of(first, count);
+      return reader.Add(step(x.narrow(0, own.first, own.count), reference.narrow(0, own.first, own.count)));
     }));
   }
   RETURN_IF_ERROR(reader.Finish());

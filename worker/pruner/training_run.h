@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "worker/pruner/block_trainer.h"
 #include "worker/pruner/progress.h"
+#include "worker/pruner/sample_share.h"
 
 namespace besa::pruner {
 
@@ -28,12 +29,15 @@ struct Passes {
   int64_t Steps(int64_t samples) const { return epochs * ((samples + batch_size - 1) / batch_size); }
 };
 
-// Does one step on x and reference [batch, length, hidden] and returns its StepRecord. See BlockTrainer::Step.
+// Does one step on x and reference, this rank's share of the batch, [share, length, hidden], and returns its
+// StepRecord. See BlockTrainer::Step.
 using TrainingStep = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& reference)>;
 
-// Runs the passes over x and reference [samples, length, hidden], in the stage that the reporter is in. OUT_OF_RANGE
-// (BadNumbers) naming the first linear whose gradient was not finite in five steps in a row.
+// Runs the passes over `share.samples` samples, of which x and reference [share.own(), length, hidden] are this rank's,
+// in the stage that the reporter is in. OUT_OF_RANGE (BadNumbers) naming the first linear whose gradient was not finite
+// in five steps in a row.
 absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const at::Tensor& x, const at::Tensor& reference,
-                                        const Passes& passes, int64_t block_index, StageReporter& reporter);
+                                        const SampleShare& share, const Passes& passes, int64_t block_index,
+                                        StageReporter& reporter);
 
 }  // namespace besa::pruner

@@ -36,7 +36,7 @@ class TrainingRunTest : public testing::Test {
 
   absl::StatusOr<TrainingLog> Run(const Passes& passes) {
     const auto step = [this](const at::Tensor& x, const at::Tensor& reference) { return trainer_->Step(x, reference); };
-    return RunTraining(step, x_, reference_, passes, 2, reporter_);
+    return RunTraining(step, x_, reference_, {.samples = x_.size(0)}, passes, 2, reporter_);
   }
   absl::StatusOr<TrainingLog> Train(int64_t epochs) { return Run({.epochs = epochs}); }
 

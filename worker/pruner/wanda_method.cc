@@ -19,6 +19,7 @@ class WandaMethod final : public PruningMethod {
   void Observe(const BlockState& state) override { statistics_.Add(state); }
 
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
+    statistics_.AddUp(inputs.ranks);
     RETURN_IF_ERROR(statistics_.CheckFinite(inputs.block_index));
     RETURN_IF_ERROR(reporter.Begin("solve", kLinears));
     return options_.pattern.given() ? WithPattern(inputs, reporter) : ByRow(inputs, reporter);
@@ -27,7 +28,7 @@ class WandaMethod final : public PruningMethod {
  private:
   absl::StatusOr<MethodResult> ByRow(const BlockInputs& inputs, StageReporter& reporter) const {
     const std::vector<int32_t> counts = ExactSparsity(UniformRows(), options_.sparsity);
-    const std::array<at::Tensor, kLinears> orders = RankLinears(inputs.dense, statistics_, inputs.x.size(0));
+    const std::array<at::Tensor, kLinears> orders = RankLinears(inputs.dense, statistics_, inputs.share.samples);
     MethodResult result;
     auto begin = counts.begin();
     for (Linear linear : kAllLinears) {
@@ -46,7 +47,7 @@ class WandaMethod final : public PruningMethod {
     MethodResult result;
     for (Linear linear : kAllLinears) {
       const at::Tensor importance =
-          Importance(inputs.dense.linear(linear), statistics_.sums(GroupOf(linear)), inputs.x.size(0));
+          Importance(inputs.dense.linear(linear), statistics_.sums(GroupOf(linear)), inputs.share.samples);
       result.linears[linear] = FromMask(SmallestOfGroups(importance, options_.pattern));
       result.linears[linear].squares = statistics_.sums(GroupOf(linear));
       result.linears[linear].pattern = options_.pattern;

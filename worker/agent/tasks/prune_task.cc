@@ -149,6 +149,7 @@ absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const 
   ASSIGN_OR_RETURN(pruner::BlockPruning pruning, environment.engine.Prune(request, EngineObserver(observer)));
 
   v1::TaskResult result;
+  if (!environment.writes) return result;
   AddStages(pruning.stages, result);
   const StageTimer timer(environment.clock, "write");
   if (!observer(MakeProgress("write", 0, 1))) return absl::CancelledError("stopped before writing");

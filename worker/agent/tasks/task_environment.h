@@ -15,6 +15,8 @@ struct TaskEnvironment {
   const Clock& clock;
   // Reads ahead of what is pruned, if the store keeps it.
   Prefetcher* prefetcher = nullptr;
+  // Whether what a block comes to is written: of ranks that prune it together, the first one does.
+  bool writes = true;
 };
 
 }  // namespace besa::worker

@@ -1,0 +1,42 @@
+// What a process runs tasks with: a store, an engine, and what lies between the two.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "prometheus/registry.h"
+#include "storage/object/caching_store.h"
+#include "storage/object/object_store.h"
+#include "worker/agent/tasks/engine_task_runner.h"
+#include "worker/agent/tasks/prefetch.h"
+#include "worker/flags.h"
+#include "worker/pruner/pruner.h"
+#include "worker/ranks/serve_rank.h"
+
+namespace besa::worker {
+
+class EngineTools final : public RankTools {
+ public:
+  // Reads the flags of store, cache, threads, memory and metrics. As rank flags.rank of `ranks`, if that is set.
+  // Registers the metrics of the store, and if they are served those of the engine.
+  static absl::StatusOr<std::unique_ptr<EngineTools>> Open(const Flags& flags, const std::string& device, int ranks,
+                                                           prometheus::Registry& registry);
+
+  TaskRunner& runner() override { return *runner_; }
+  v1::Device device() const override;
+
+  // What the cache saved, into the log.
+  void LogCache() const;
+
+ private:
+  EngineTools() = default;
+
+  std::unique_ptr<storage::ObjectStore> store_;
+  std::unique_ptr<pruner::Engine> engine_;
+  std::unique_ptr<storage::CachingStore> cache_;
+  std::optional<Prefetcher> prefetcher_;
+  std::optional<EngineTaskRunner> runner_;
+};
+
+}  // namespace besa::worker

@@ -1,0 +1,56 @@
+#include "worker/pruner/gloo_ranks.h"
+
+#include <ATen/ops/empty.h>
+#include <torch/csrc/distributed/c10d/FileStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+namespace besa::pruner {
+namespace {
+
+// A rank may have to wait while another one still reads its weights. Those that wait for nobody are ended from outside.
+constexpr std::chrono::hours kPatience(24);
+
+class GlooRanks final : public RankGroup {
+ public:
+  explicit GlooRanks(c10::intrusive_ptr<c10d::ProcessGroupGloo> group) : group_(std::move(group)) {}
+
+  int rank() const override { return group_->getRank(); }
+  int size() const override { return group_->getSize(); }
+
+  // A ring: each part is added up by one rank, which sends it to all.
+  void AllReduceSum(const at::Tensor& x) override {
+    std::vector<at::Tensor> tensors = {x};
+    group_->allreduce(tensors)->wait();
+  }
+
+  at::Tensor AllGather(const at::Tensor& x) override {
+    std::vector<int64_t> shape = x.sizes().vec();
+    shape.insert(shape.begin(), size());
+    const at::Tensor all = at::empty(shape, x.options());
+    std::vector<at::Tensor> input = {x};
+    std::vector<std::vector<at::Tensor>> output = {all.unbind(0)};
+    group_->allgather(output, input)->wait();
+    return all;
+  }
+
+ private:
+  const c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+};
+
+}  // namespace
+
+std::unique_ptr<RankGroup> JoinGloo(const RankOptions& options) {
+  const auto store = c10::make_intrusive<c10d::FileStore>(options.store, options.size);
+  const auto gloo = c10d::ProcessGroupGloo::Options::create(kPatience);
+  // All ranks are on this machine, and nobody else is to reach them.
+  gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1"));
+  gloo->threads = 1;
+  return std::make_unique<GlooRanks>(
+      c10::make_intrusive<c10d::ProcessGroupGloo>(store, options.rank, options.size, gloo));
+}
+
+}  // namespace besa::pruner

@@ -1,0 +1,246 @@
+// Training on several ranks against training on one, with the same global batch: threads of this process, each with a
+// process group of its own over Gloo.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "worker/pruner/block_trainer.h"
+#include "worker/pruner/exact_sparsity.h"
+#include "worker/pruner/golden.h"
+#include "worker/pruner/importance.h"
+#include "worker/pruner/rank_agreement.h"
+#include "worker/pruner/rank_group.h"
+#include "worker/pruner/recovery.h"
+#include "worker/pruner/sample_share.h"
+#include "worker/pruner/training_run.h"
+
+namespace besa::pruner {
+namespace {
+
+// Runs `body` once a rank, each in a thread, and waits for all.
+void OnRanks(int size, const std::function<void(RankGroup&)>& body) {
+  if (size == 1) return body(RankGroup::Alone());
+  static int groups = 0;
+  const std::string store = testing::TempDir() + "/ranks-" + std::to_string(getpid()) + "-" + std::to_string(groups++);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      const auto group = JoinRanks({.rank = rank, .size = size, .store = store}, at::kCPU);
+      ASSERT_TRUE(group.ok()) << group.status();
+      body(**group);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(RankGroup, AddsUpAndGathers) {
+  for (const int size : {2, 3}) {
+    OnRanks(size, [size](RankGroup& ranks) {
+      EXPECT_EQ(ranks.size(), size);
+      for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+        const at::Tensor x = at::full({2, 3}, ranks.rank() + 1, type);
+        ranks.AllReduceSum(x);
+        EXPECT_TRUE(x.eq(size * (size + 1) / 2).all().item<bool>()) << type;
+      }
+      const at::Tensor all = ranks.AllGather(at::full({2}, ranks.rank(), at::kLong));
+      ASSERT_EQ(all.sizes(), (at::IntArrayRef{size, 2}));
+      for (int rank = 0; rank < size; ++rank) EXPECT_EQ(all.select(0, rank).sum().item<int64_t>(), 2 * rank);
+    });
+  }
+}
+
+TEST(RankGroup, OfOneDoesNothing) {
+  RankGroup& alone = RankGroup::Alone();
+  const at::Tensor x = at::full({3}, 2.5, at::kFloat);
+  alone.AllReduceSum(x);
+  EXPECT_EQ(x.sum().item<float>(), 7.5f);
+  EXPECT_EQ(alone.AllGather(x).sizes(), (at::IntArrayRef{1, 3}));
+}
+
+// What a training comes to on one rank.
+struct Outcome {
+  TrainingLog log;
+  std::vector<int32_t> pruned;
+  std::vector<int32_t> exact;
+  // Of recovery: the weights before they are rounded.
+  std::vector<at::Tensor> masters;
+};
+
+// The samples of `all` that a rank holds.
+at::Tensor Own(const SampleShare& share, const at::Tensor& all) {
+  return all.slice(0, share.rank, all.size(0), share.ranks).contiguous();
+}
+
+// Block 2 of books-llama-3m on the eight samples of the golden vectors, from the statistics on.
+Outcome Train(const at::TensorOptions& options, const Passes& passes, RankGroup& ranks, bool recover = false) {
+  const BlockWeights dense = SmallBlock(ReadTensors("books-llama-3m/model.safetensors"), 2, options);
+  const LlamaBlock block(SmallShape(), 64, options);
+  const Tensors golden = ReadTensors("golden/besa-block.safetensors");
+  const SampleShare share = {.samples = golden.at("x").size(0), .rank = ranks.rank(), .ranks = ranks.size()};
+  const at::Tensor x = Own(share, golden.at("x").to(options));
+  const at::Tensor reference = Own(share, golden.at("reference").to(options));
+
+  InputStatistics statistics(SmallShape(), options);
+  BlockState state;
+  block.Forward(x, dense, &state);
+  statistics.Add(state);
+  statistics.AddUp(ranks);
+  const std::array<at::Tensor, kLinears> orders = RankLinears(dense, statistics, share.samples);
+
+  const AllocationOptions allocation = {.sparsity = 0.5, .prior_sigma = 0.08};
+  const BlockWeights pruned = dense.WithOwnLinears();
+  BlockTrainer trainer(block, dense, orders, pruned, allocation, 5.0, ranks);
+  const Observer nobody;
+  StageReporter reporter(nobody, Clock::Real());
+  const auto step = [&](const at::Tensor& in, const at::Tensor& out) { return trainer.Step(in, out); };
+  Outcome outcome;
+  outcome.log = RunTraining(step, x, reference, share, passes, 2, reporter).value();
+
+  const at::Tensor counts = trainer.allocation().Forward().pruned;
+  outcome.pruned.assign(counts.data_ptr<int32_t>(), counts.data_ptr<int32_t>() + counts.numel());
+  std::vector<RowRate> rows;
+  const std::vector<double> rates = trainer.allocation().FinalRates();
+  std::array<LinearPruning, kLinears> linears;
+  for (Linear linear : kAllLinears) {
+    for (int64_t row = 0; row < SmallShape().Rows(linear); ++row) {
+      rows.push_back({.cols = SmallShape().Cols(linear), .rate = rates[rows.size()]});
+    }
+  }
+  outcome.exact = ExactSparsity(rows, allocation.sparsity);
+  if (!recover) return outcome;
+
+  size_t row = 0;
+  for (Linear linear : kAllLinears) {
+    linears[linear].order = orders[linear];
+    for (int64_t i = 0; i < SmallShape().Rows(linear); ++i) linears[linear].pruned.push_back(outcome.exact[row++]);
+  }
+  RecoveryTrainer recovery(block, pruned, {.epochs = passes.epochs, .learning_rate = 1e-3}, passes.Steps(share.samples),
+                           ranks);
+  recovery.Begin(dense, linears);
+  const auto tune = [&](const at::Tensor& in, const at::Tensor& out) { return recovery.Step(in, out); };
+  outcome.log = RunTraining(tune, x, reference, share, passes, 2, reporter).value();
+  for (Linear linear : kAllLinears) outcome.masters.push_back(recovery.master(linear).clone());
+  return outcome;
+}
+
+// Every rank's outcome.
+std::vector<Outcome> TrainOnRanks(int size, const at::TensorOptions& options, const Passes& passes,
+                                  bool recover = false) {
+  std::vector<Outcome> outcomes(static_cast<size_t>(size));
+  OnRanks(size, [&](RankGroup& ranks) {
+    outcomes[static_cast<size_t>(ranks.rank())] = Train(options, passes, ranks, recover);
+  });
+  return outcomes;
+}
+
+double WorstRatio(const std::vector<float>& a, const std::vector<float>& b) {
+  double worst = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(double{a[i]} / b[i] - 1.0));
+  return worst;
+}
+
+// Batches that every rank has an equal share of, an unequal one, and none of.
+class RankTraining : public testing::TestWithParam<int64_t> {
+ protected:
+  Passes passes() const { return {.epochs = 6, .batch_size = GetParam()}; }
+};
+
+TEST_P(RankTraining, InFloat64EveryCountIsThatOfOneRank) {
+  const Outcome alone = TrainOnRanks(1, at::kDouble, passes()).front();
+  for (const int size : {2, 4}) {
+    for (const Outcome& outcome : TrainOnRanks(size, at::kDouble, passes())) {
+      EXPECT_EQ(outcome.pruned, alone.pruned);
+      EXPECT_EQ(outcome.exact, alone.exact);
+      EXPECT_LT(WorstRatio(outcome.log.loss, alone.log.loss), 1e-6);
+    }
+  }
+}
+
+TEST_P(RankTraining, InFloat32TheLossIsThatOfOneRankWithinTwoPercentAndTheSameOnAllRanks) {
+  const Outcome alone = TrainOnRanks(1, at::kFloat, passes()).front();
+  for (const int size : {2, 4}) {
+    const std::vector<Outcome> outcomes = TrainOnRanks(size, at::kFloat, passes());
+    const double worst = WorstRatio(outcomes.front().log.loss, alone.log.loss);
+    std::printf("batch %d, %d ranks: loss within %.2g%% of one rank's\n", static_cast<int>(GetParam()), size,
+                100 * worst);
+    EXPECT_LT(worst, 0.02);
+    for (const Outcome& outcome : outcomes) {
+      EXPECT_EQ(outcome.log.loss, outcomes.front().log.loss);
+      EXPECT_EQ(outcome.log.sparsity, outcomes.front().log.sparsity);
+      EXPECT_EQ(outcome.pruned, outcomes.front().pruned);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Batches, RankTraining, testing::Values(4, 3, 1),
+                         [](const auto& batch) { return "Of" + std::to_string(batch.param); });
+
+TEST(RankRecovery, InFloat64IsThatOfOneRankAndTheSameOnAllRanks) {
+  const Passes passes = {.epochs = 3, .batch_size = 3};
+  const Outcome alone = TrainOnRanks(1, at::kDouble, passes, /*recover=*/true).front();
+  for (const int size : {2, 4}) {
+    const std::vector<Outcome> outcomes = TrainOnRanks(size, at::kDouble, passes, /*recover=*/true);
+    for (const Outcome& outcome : outcomes) {
+      EXPECT_LT(WorstRatio(outcome.log.loss, alone.log.loss), 1e-6);
+      for (Linear linear : kAllLinears) {
+        EXPECT_LT(MaxRelativeDifference(outcome.masters[linear], alone.masters[linear]), 1e-9);
+        EXPECT_TRUE(outcome.masters[linear].equal(outcomes.front().masters[linear]));
+      }
+    }
+  }
+}
+
+// A sample that spoils the gradient on one rank is skipped by all.
+TEST(RankSteps, ABadStepOfOneRankIsSkippedByAll) {
+  OnRanks(2, [](RankGroup& ranks) {
+    const BlockWeights dense = SmallBlock(ReadTensors("books-llama-3m/model.safetensors"), 2, at::kFloat);
+    const LlamaBlock block(SmallShape(), 64, at::kFloat);
+    const at::Tensor x = ReadTensors("golden/besa-block.safetensors").at("x").narrow(0, ranks.rank(), 1);
+    std::array<at::Tensor, kLinears> orders;
+    InputStatistics statistics(SmallShape(), at::kFloat);
+    BlockState state;
+    block.Forward(x, dense, &state);
+    statistics.Add(state);
+    statistics.AddUp(ranks);
+    orders = RankLinears(dense, statistics, 2);
+    BlockTrainer trainer(block, dense, orders, dense.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0, ranks);
+    const at::Tensor bad = x.mul(ranks.rank() == 1 ? std::nan("") : 1.0);
+    const at::Tensor record = trainer.Step(x, bad);
+    EXPECT_EQ(record.narrow(0, StepRecord::kFinite, kLinears).sum().item<double>(), 0.0);
+    EXPECT_EQ(trainer.allocation().beta().abs().sum().item<double>(), 0.0);
+  });
+}
+
+TEST(CheckAgreement, FailsOnEveryRankIfOneWeightDiffers) {
+  OnRanks(3, [](RankGroup& ranks) {
+    const BlockWeights weights = SmallBlock(ReadTensors("books-llama-3m/model.safetensors"), 2, at::kBFloat16);
+    const std::vector<LinearAllocation> linears = {{.name = "self_attn.q_proj", .pruned = {1, 2, 3}}};
+    EXPECT_TRUE(CheckAgreement(2, linears, weights, ranks).ok());
+    if (ranks.rank() == 2) weights.linear(kUp).select(0, 5).select(0, 7).fill_(0.0);
+    EXPECT_EQ(CheckAgreement(2, linears, weights, ranks).message(),
+              "block 2: the masks of rank 2 are not those of rank 0");
+  });
+}
+
+TEST(CheckAgreement, FailsOnEveryRankIfOneCountDiffers) {
+  OnRanks(2, [](RankGroup& ranks) {
+    const BlockWeights weights = SmallBlock(ReadTensors("books-llama-3m/model.safetensors"), 2, at::kFloat);
+    const std::vector<LinearAllocation> linears = {{.name = "self_attn.q_proj", .pruned = {1, 2, 3 + ranks.rank()}}};
+    EXPECT_EQ(CheckAgreement(0, linears, weights, ranks).code(), absl::StatusCode::kInternal);
+  });
+}
+
+}  // namespace
+}  // namespace besa::pruner
