@@ -297,6 +297,21 @@ TEST(MemoryPlan, PlansEveryMethodOnCuda) {
   }
 }
 
+TEST(MemoryPlan, ARankTakesWhatAnEngineAloneTakesForItsShare) {
+  const storage::ModelConfig config = Config(512, 1408, 8, 4, 1000);
+  for (const bool cuda : {false, true}) {
+    const auto plan = [&](int64_t samples, int64_t batch, int64_t ranks) {
+      const BesaOptions options =
+          ResolveOptions({.batch_size = batch, .recovery = {.epochs = 1, .batch_size = batch}}, config, samples, ranks);
+      return PlanPruning(config, samples, 512, options, {.cuda = cuda, .ranks = ranks}).Total();
+    };
+    EXPECT_EQ(plan(128, 8, 4), plan(32, 2, 1));
+    // The largest share.
+    EXPECT_EQ(plan(33, 3, 4), plan(9, 1, 1));
+    EXPECT_LT(plan(128, 8, 4), plan(128, 8, 1));
+  }
+}
+
 TEST(MemoryPlan, DescribesItsPartsLargestFirst) {
   const MemoryPlan plan = {.parts = {{"weights", 3 << 20}, {"activations", int64_t{5} << 30}}};
   EXPECT_EQ(plan.Describe(), "activations 5.0 GiB, weights 3.0 MiB");

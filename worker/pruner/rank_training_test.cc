@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -145,9 +146,15 @@ std::vector<Outcome> TrainOnRanks(int size, const at::TensorOptions& options, co
   return outcomes;
 }
 
+// Of the losses of a training to another's, step by step.
 double WorstRatio(const std::vector<float>& a, const std::vector<float>& b) {
+  EXPECT_GT(b.size(), 10u);
+  EXPECT_EQ(a.size(), b.size());
   double worst = 0.0;
-  for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(double{a[i]} / b[i] - 1.0));
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    EXPECT_TRUE(std::isfinite(a[i]) && b[i] > 0.0f) << a[i] << " and " << b[i];
+    worst = std::max(worst, std::abs(double{a[i]} / b[i] - 1.0));
+  }
   return worst;
 }
 

@@ -54,7 +54,12 @@ absl::StatusOr<std::unique_ptr<RankTaskRunner>> RankTaskRunner::Start(const Rank
 }
 
 absl::StatusOr<v1::TaskResult> RankTaskRunner::Run(const v1::Assignment& assignment, const TaskObserver& observer) {
-  RETURN_IF_ERROR(FormIfNeeded());
+  if (const absl::Status formed = FormIfNeeded(); !formed.ok()) {
+    // It did when the worker was started, so it is not the task's fault.
+    return ErrorWithInfo(absl::StatusCode::kInternal,
+                         absl::StrCat("the ranks could not be started again: ", formed.message()),
+                         {.reason = kDeviceFailed, .metadata = {}});
+  }
   const bool together = assignment.kind() == v1::TASK_KIND_PRUNE;
   auto result = RunOnRanks(assignment, together ? options_.ranks : 1, observer);
   if (!result.ok()) {
@@ -134,7 +139,7 @@ absl::StatusOr<v1::TaskResult> RankTaskRunner::RunOnRanks(const v1::Assignment& 
   v1::TaskProgress progress;
   bool any_progress = false;
   const auto handle = [&](Member& member, v1::RankReport& report) -> absl::Status {
-    if (report.has_progress()) {
+    if (report.has_progress() && member.number == 0) {
       progress = std::move(*report.mutable_progress());
       any_progress = true;
       return observer(progress) ? absl::OkStatus() : absl::CancelledError("stopped");

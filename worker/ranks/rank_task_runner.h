@@ -53,7 +53,8 @@ class RankTaskRunner final : public TaskRunner {
   // The ranks' devices as one: their ids side by side, the model and the memory of the first.
   const v1::Device& device() const { return device_; }
 
-  // As TaskRunner has it. INTERNAL with reason RANK_LOST if a rank ended or fell silent.
+  // As TaskRunner has it. INTERNAL with reason RANK_LOST if a rank ended or fell silent, with reason DEVICE_FAILED if a
+  // group cannot be formed any more.
   absl::StatusOr<v1::TaskResult> Run(const v1::Assignment& assignment, const TaskObserver& observer) override;
   std::optional<v1::Cursor> cursor() const override { return cursor_; }
 

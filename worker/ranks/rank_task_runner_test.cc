@@ -222,6 +222,22 @@ TEST_F(RankTaskRunnerTest, ARankThatEndedBetweenTasksCostsNoAttempt) {
   EXPECT_EQ(started_.size(), 2u);
 }
 
+TEST_F(RankTaskRunnerTest, AGroupThatCannotFormAgainIsABrokenDevice) {
+  int started = 0;
+  behaviour_ = [](int, const v1::RankCommand&, MessageSocket&) { return false; };
+  const auto group = RankTaskRunner::Start(
+      {.ranks = 2},
+      [&](int rank, int64_t) -> absl::StatusOr<std::unique_ptr<Rank>> {
+        if (++started > 2) return absl::FailedPreconditionError("device cuda:1: there is none");
+        return std::make_unique<PlayedRank>(rank, behaviour_, MessageSocket::Pair().value());
+      },
+      time_);
+  EXPECT_FALSE((*group)->Run(Task(v1::TASK_KIND_PRUNE), GoOn).ok());
+  const absl::Status again = (*group)->Run(Task(v1::TASK_KIND_PRUNE), GoOn).status();
+  EXPECT_EQ(again.message(), "the ranks could not be started again: device cuda:1: there is none");
+  EXPECT_EQ(FailureReasonOf(again), v1::FAILURE_REASON_DEVICE);
+}
+
 TEST_F(RankTaskRunnerTest, AGroupThatCannotFormSaysWhy) {
   const auto group = RankTaskRunner::Start(
       {.ranks = 2},
