@@ -1,6 +1,7 @@
 #include "worker/pruner/gloo_ranks.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
@@ -49,8 +50,11 @@ std::unique_ptr<RankGroup> JoinGloo(const RankOptions& options) {
   // All ranks are on this machine, and nobody else is to reach them.
   gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1"));
   gloo->threads = 1;
-  return std::make_unique<GlooRanks>(
-      c10::make_intrusive<c10d::ProcessGroupGloo>(store, options.rank, options.size, gloo));
+  auto ranks =
+      std::make_unique<GlooRanks>(c10::make_intrusive<c10d::ProcessGroupGloo>(store, options.rank, options.size, gloo));
+  // Connected to all others, but are they to each other? Nobody goes, and takes the file along, before they are.
+  ranks->AllReduceSum(at::zeros({1}));
+  return ranks;
 }
 
 }  // namespace besa::pruner

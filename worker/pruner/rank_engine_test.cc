@@ -136,7 +136,7 @@ TEST_P(RankMethods, ComeToTheSameOnAllRanksAndNearlyTheSameAsAlone) {
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, RankMethods,
-    testing::Values(Kind{"besa", {.batch_size = 4, .epochs = 2}}, Kind{"paper", {.preset = Preset::kPaper}},
+    testing::Values(Kind{"besa", {.batch_size = 4, .epochs = 8}}, Kind{"paper", {.preset = Preset::kPaper}},
                     Kind{"magnitude", {.method = Method::kMagnitude}}, Kind{"wanda", {.method = Method::kWanda}},
                     Kind{"sparsegpt", {.method = Method::kSparseGpt}},
                     Kind{"recovery", {.method = Method::kWanda, .recovery = {.epochs = 2, .batch_size = 4}}}),
@@ -148,7 +148,7 @@ TEST_F(RankEngineTest, MoreRanksThanSamplesAreOfNoUseButNoHarm) {
   EXPECT_EQ(together.front().loss.size(), 64u);
 }
 
-TEST_F(RankEngineTest, TheNumbersOfRanksIsPartOfTheNumericsClass) {
+TEST_F(RankEngineTest, TheNumberOfRanksIsPartOfTheNumericsClass) {
   OnEngines(2, [](int, Engine& engine) { EXPECT_THAT(engine.NumericsClass({}), HasSubstr("ranks 2")); });
   OnEngines(1, [](int, Engine& engine) { EXPECT_THAT(engine.NumericsClass({}), testing::Not(HasSubstr("ranks"))); });
 }

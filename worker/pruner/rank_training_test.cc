@@ -161,7 +161,8 @@ double WorstRatio(const std::vector<float>& a, const std::vector<float>& b) {
 // Batches that every rank has an equal share of, an unequal one, and none of.
 class RankTraining : public testing::TestWithParam<int64_t> {
  protected:
-  Passes passes() const { return {.epochs = 6, .batch_size = GetParam()}; }
+  // Enough steps for Prodigy to find its step size and for many counts to move: 48.
+  Passes passes() const { return {.epochs = 48 / ((8 + GetParam() - 1) / GetParam()), .batch_size = GetParam()}; }
 };
 
 TEST_P(RankTraining, InFloat64EveryCountIsThatOfOneRank) {

@@ -122,7 +122,9 @@ TEST_F(RankTaskRunnerTest, PruningGoesToAllRanksAndTheFirstOnesResultCounts) {
   std::atomic<int> asked = 0;
   behaviour_ = [&](int rank, const v1::RankCommand&, MessageSocket& socket) {
     ++asked;
-    if (rank == 0) EXPECT_TRUE(socket.Send(Progress(5)).ok());
+    if (rank == 0) {
+      EXPECT_TRUE(socket.Send(Progress(5)).ok());
+    }
     return socket.Send(Result("rank " + std::to_string(rank))).ok();
   };
   const auto group = StartGroup(3);
