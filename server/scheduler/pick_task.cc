@@ -25,7 +25,7 @@ int RankOf(v1::TaskKind kind) {
 }
 
 std::optional<size_t> PickBlock(const JobRows& rows, const Taker& taker, const Context& context) {
-  const std::optional<int32_t> block = NextBlock(ReadWorkState(rows, taker.memory_bytes, context),
+  const std::optional<int32_t> block = NextBlock(ReadWorkState(rows, taker.worker, taker.memory_bytes, context),
                                                  {.cursor = taker.cursor, .pace = PaceOf(rows, taker.worker)});
   if (!block) return std::nullopt;
   for (size_t i = 0; i < rows.tasks.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "proto/time.h"
 #include "server/scheduler/attempts.h"
@@ -49,17 +50,27 @@ struct Sum {
   }
 };
 
-// The block behind the last one that the worker committed before `time`.
-std::optional<int32_t> CursorAt(const JobRows& rows, absl::string_view worker, absl::Time time) {
+// The attempt that a block was committed by, or that is at work on it; null if there is none.
+const v1::Attempt* Good(const TaskRow& row) {
+  if (row.task.kind() != v1::TASK_KIND_PRUNE) return nullptr;
+  if (IsCommittedBlock(row)) return Winner(row);
+  const bool leased = row.task.state() == v1::TASK_STATE_LEASED && row.lease;
+  return leased ? FindAttempt(row.task, row.lease->attempt) : nullptr;
+}
+
+// The block behind the one that the worker pruned last when it began with `now`: what it began with before, whether or
+// not that was committed by then.
+std::optional<int32_t> CursorAt(const JobRows& rows, absl::string_view worker, const v1::Attempt& now) {
   std::optional<int32_t> cursor;
+  const absl::Time time = FromProto(now.start_time());
   absl::Time latest = absl::InfinitePast();
   for (const TaskRow& row : rows.tasks) {
-    if (!IsCommittedBlock(row)) continue;
-    const v1::Attempt* attempt = Winner(row);
-    if (attempt == nullptr || attempt->worker() != worker) continue;
-    const absl::Time end = FromProto(attempt->end_time());
-    if (end > time || end < latest) continue;
-    latest = end;
+    const v1::Attempt* attempt = Good(row);
+    if (attempt == nullptr || attempt == &now || attempt->worker() != worker) continue;
+    const absl::Time start = FromProto(attempt->start_time());
+    const bool before = start < time || (IsCommittedBlock(row) && FromProto(attempt->end_time()) <= time);
+    if (!before || start < latest) continue;
+    latest = start;
     cursor = row.task.block() + 1;
   }
   return cursor;
@@ -85,7 +96,7 @@ Seen Look(const JobRows& rows, absl::string_view worker) {
       seen.load.Add(load, 1);
       continue;
     }
-    const auto cursor = CursorAt(rows, attempt->worker(), FromProto(attempt->start_time()));
+    const auto cursor = CursorAt(rows, attempt->worker(), *attempt);
     const int32_t walked = row.task.block() - (cursor && *cursor <= row.task.block() ? *cursor : 0);
     if (walked > 0) seen.forward.Add(StageSum(result, "walk"), walked);
   }
@@ -129,7 +140,8 @@ RunningBlock Running(const JobRows& rows, const TaskRow& row, const WorkState& s
   RunningBlock running{.block = row.task.block(), .pace = paces.Of(row.lease->worker)};
   const v1::Attempt* attempt = FindAttempt(row.task, row.lease->attempt);
   const absl::Time start = attempt == nullptr ? now : FromProto(attempt->start_time());
-  const double way = TimeToReach(state, CursorAt(rows, row.lease->worker, start), running.block, running.pace);
+  const auto cursor = attempt == nullptr ? std::nullopt : CursorAt(rows, row.lease->worker, *attempt);
+  const double way = TimeToReach(state, cursor, running.block, running.pace);
   running.remaining = way + running.pace.block;
   if (paces.unknown()) return running;
   const double elapsed = absl::ToDoubleSeconds(now - start);
@@ -139,11 +151,30 @@ RunningBlock Running(const JobRows& rows, const TaskRow& row, const WorkState& s
   return running;
 }
 
+// What each worker but `asker` prunes, in the order of the blocks: of several leases the one that began last.
+std::vector<const TaskRow*> PrunedNow(const JobRows& rows, absl::string_view asker) {
+  std::map<std::string, const TaskRow*> last;
+  const auto start = [](const TaskRow& row) {
+    const v1::Attempt* attempt = FindAttempt(row.task, row.lease->attempt);
+    return attempt == nullptr ? absl::InfinitePast() : FromProto(attempt->start_time());
+  };
+  for (const TaskRow& row : rows.tasks) {
+    if (row.task.kind() != v1::TASK_KIND_PRUNE || row.task.state() != v1::TASK_STATE_LEASED || !row.lease) continue;
+    if (row.lease->worker == asker) continue;
+    const TaskRow*& of_worker = last[row.lease->worker];
+    if (of_worker == nullptr || start(*of_worker) <= start(row)) of_worker = &row;
+  }
+  std::vector<const TaskRow*> pruned;
+  for (const auto& [worker, row] : last) pruned.push_back(row);
+  std::ranges::sort(pruned, {}, [](const TaskRow* row) { return row->task.block(); });
+  return pruned;
+}
+
 }  // namespace
 
 Pace PaceOf(const JobRows& rows, absl::string_view worker) { return Paces(rows).Of(worker); }
 
-WorkState ReadWorkState(const JobRows& rows, int64_t memory_bytes, const Context& context) {
+WorkState ReadWorkState(const JobRows& rows, absl::string_view asker, int64_t memory_bytes, const Context& context) {
   Paces paces(rows);
   WorkState state;
   for (const TaskRow& row : rows.tasks) {
@@ -152,9 +183,8 @@ WorkState ReadWorkState(const JobRows& rows, int64_t memory_bytes, const Context
   }
   state.boundaries = CommittedBoundaries(rows);
   state.load = paces.Load();
-  for (const TaskRow& row : rows.tasks) {
-    if (row.task.kind() != v1::TASK_KIND_PRUNE || row.task.state() != v1::TASK_STATE_LEASED || !row.lease) continue;
-    state.running.push_back(Running(rows, row, state, context.now, paces));
+  for (const TaskRow* row : PrunedNow(rows, asker)) {
+    state.running.push_back(Running(rows, *row, state, context.now, paces));
   }
   state.others = std::max(0, context.fleet.workers - static_cast<int32_t>(state.running.size()) - 1);
   state.others_pace = paces.OfAll();

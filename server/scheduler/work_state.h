@@ -12,8 +12,10 @@
 
 namespace besa::server {
 
-// Of one that asks and may hold tasks that need at most `memory_bytes`: other blocks are not free.
-WorkState ReadWorkState(const JobRows& rows, int64_t memory_bytes, const Context& context);
+// Of `asker` ("workers/{worker}"), which may hold tasks that need at most `memory_bytes`: other blocks are not free.
+// A worker writes the results of one block while it prunes the next: what it leased last is what it prunes, and one
+// that asks prunes none.
+WorkState ReadWorkState(const JobRows& rows, absl::string_view asker, int64_t memory_bytes, const Context& context);
 
 // By the blocks that the worker has committed in this job; if there are none, by those of all workers; if there are
 // none either, the default Pace, in which times count blocks.

@@ -17,7 +17,7 @@ class WorkStateTest : public ::testing::Test {
  protected:
   WorkStateTest() : job(6, /*evaluation=*/false) { job.context.fleet.workers = 3; }
 
-  WorkState Read() { return ReadWorkState(job.rows, kBlockMemory, job.context); }
+  WorkState Read() { return ReadWorkState(job.rows, "workers/asks", kBlockMemory, job.context); }
 
   // TestResult says that a block took two seconds.
   TestJob job;
@@ -56,8 +56,42 @@ TEST_F(WorkStateTest, OneThatTakesLongerIsSlower) {
 
 TEST_F(WorkStateTest, BlocksThatDoNotFitTheWorkerAreNotFree) {
   ASSERT_TRUE(job.Commit(a, *job.Lease(a)).ok());
-  EXPECT_THAT(ReadWorkState(job.rows, kBlockMemory - 1, job.context).free,
+  EXPECT_THAT(ReadWorkState(job.rows, "workers/asks", kBlockMemory - 1, job.context).free,
               ElementsAre(false, false, false, false, false, false));
+}
+
+// Whoever writes the results of block 0 while it prunes block 1 is one worker, at work on block 1.
+TEST_F(WorkStateTest, AWorkerPrunesWhatItLeasedLast) {
+  job.WorkUpTo(a, "prune-00000");
+  job.context.now += absl::Seconds(2);
+  ASSERT_EQ(job.Lease(a, "", 1)->block(), 1);
+  const WorkState state = Read();
+  ASSERT_EQ(state.running.size(), 1u);
+  EXPECT_EQ(state.running[0].block, 1);
+  EXPECT_DOUBLE_EQ(state.running[0].remaining, 1.0) << "it has the activations of block 1";
+  EXPECT_EQ(state.others, 1);
+}
+
+// Else it would be told that somebody else is about to be done with everything: itself.
+TEST_F(WorkStateTest, OneThatAsksPrunesNothing) {
+  job.context.fleet.workers = 1;
+  job.WorkUpTo(a, "prune-00000");
+  const WorkState state = ReadWorkState(job.rows, a.name, kBlockMemory, job.context);
+  EXPECT_TRUE(state.running.empty());
+  EXPECT_EQ(state.others, 0);
+  for (int block = 1; block < 6; ++block) ASSERT_EQ(job.Lease(a, "", block)->block(), block);
+}
+
+TEST_F(WorkStateTest, AWalkIsMeasuredFromTheBlockPrunedBefore) {
+  const v1::Assignment first = job.WorkUpTo(a, "prune-00000");
+  job.context.now += absl::Seconds(2);
+  const v1::Assignment second = *job.Lease(a, "", 1);
+  job.context.now += absl::Seconds(1);
+  ASSERT_TRUE(job.Commit(a, first).ok());
+  job.context.now += absl::Seconds(1);
+  ASSERT_TRUE(job.Commit(a, second).ok());
+  // Nobody walked, so that what was measured says nothing of walking.
+  EXPECT_DOUBLE_EQ(PaceOf(job.rows, a.name).forward, Pace{}.forward * 2.0);
 }
 
 TEST_F(WorkStateTest, AnExpiredLeaseFreesItsBlock) {

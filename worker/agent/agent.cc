@@ -40,6 +40,8 @@ Patience Agent::MakePatience() const {
 absl::Status Agent::Run() {
   const ScopedLogFields fields({{"worker", options_.identity.name}});
   absl::Status status = WorkUntilDrained();
+  // What has been computed is still written and committed.
+  finishing_.reset();
   // A call that the drain cut short is no failure, a device that broke is one.
   const bool device_failed = FailureReasonOf(status) == v1::FAILURE_REASON_DEVICE;
   if (drain_.stop_requested() && !device_failed && (status.ok() || MayPass(status))) {
@@ -57,29 +59,50 @@ absl::Status Agent::WorkUntilDrained() {
   RETURN_IF_ERROR(CallUntilAnswered("registering", [&] { return client_.Register(drain); }, waiting));
 
   while (!drain.stop_requested()) {
-    // The same id through all tries, so that a grant whose answer was lost is handed out again.
-    const std::string request_id = environment_.new_id();
-    std::optional<v1::Assignment> assignment;
-    const auto lease = [&]() -> absl::Status {
-      // No lease is held here: an attempt ends before the next wish for work.
-      ASSIGN_OR_RETURN(assignment, client_.Lease(request_id, /*held_leases=*/{}, runner_.cursor(), drain));
-      return absl::OkStatus();
-    };
-    const absl::Duration asked = environment_.clock.Steady();
-    RETURN_IF_ERROR(CallUntilAnswered("asking for work", lease, waiting));
-    if (!assignment && environment_.clock.Steady() - asked < kQuickAnswer) {
-      // A coordinator that is stopping waits for nothing; don't ask it in a loop.
-      environment_.sleeper.Sleep(kQuickAnswer, drain);
-    }
-    if (!assignment) continue;
-    const AttemptEnd end = RunAttempt(*assignment, AttemptContext{client_, runner_, *log_tail_, MakePatience()});
-    if (end == AttemptEnd::kDeviceFailed) {
-      return ErrorWithInfo(absl::StatusCode::kInternal,
-                           "the device failed in a way that may not pass: a new process has to be started",
-                           {.reason = kDeviceFailed, .metadata = {}});
-    }
+    ASSIGN_OR_RETURN(std::optional<v1::Assignment> assignment, AskForWork());
+    if (assignment) RETURN_IF_ERROR(RunAttempt(*std::move(assignment)));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<v1::Assignment>> Agent::AskForWork() {
+  Patience waiting = MakePatience();
+  waiting.grace = absl::ZeroDuration();
+  const std::stop_token drain = drain_.get_token();
+  // The same id through all tries, so that a grant whose answer was lost is handed out again.
+  const std::string request_id = environment_.new_id();
+  std::optional<v1::Assignment> assignment;
+  const auto lease = [&]() -> absl::Status {
+    std::vector<std::string> held;
+    if (finishing_ && !finishing_->done()) held.push_back(finishing_->lease_id());
+    ASSIGN_OR_RETURN(assignment, client_.Lease(request_id, held, runner_.cursor(), drain));
+    return absl::OkStatus();
+  };
+  const absl::Duration asked = environment_.clock.Steady();
+  RETURN_IF_ERROR(CallUntilAnswered("asking for work", lease, waiting));
+  if (!assignment && environment_.clock.Steady() - asked < kQuickAnswer) {
+    // A coordinator that is stopping waits for nothing; don't ask it in a loop.
+    environment_.sleeper.Sleep(kQuickAnswer, drain);
+  }
+  return assignment;
+}
+
+absl::Status Agent::RunAttempt(v1::Assignment assignment) {
+  auto attempt =
+      std::make_unique<Attempt>(std::move(assignment), AttemptContext{client_, runner_, *log_tail_, MakePatience()});
+  std::optional<AttemptEnd> end = attempt->Compute();
+  if (!end) {
+    finishing_.reset();
+    if (attempt->may_overlap()) {
+      finishing_.emplace(std::move(attempt));
+      return absl::OkStatus();
+    }
+    end = attempt->Finish();
+  }
+  if (*end != AttemptEnd::kDeviceFailed) return absl::OkStatus();
+  return ErrorWithInfo(absl::StatusCode::kInternal,
+                       "the device failed in a way that may not pass: a new process has to be started",
+                       {.reason = kDeviceFailed, .metadata = {}});
 }
 
 }  // namespace besa::worker

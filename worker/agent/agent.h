@@ -1,8 +1,14 @@
 // A worker's life: register, then lease and run one task after the other until told to stop.
+//
+// The device is kept busy: while the files of one attempt are written and committed (Attempt::Finish, by a thread of
+// its own) the next one is leased and computed, where MayOverlap allows it. At most one attempt is finishing at a time:
+// the next to finish waits for it, so that the memory of two results is the most that is held. A lease request lists
+// the lease of the one that is finishing; each attempt has its own heartbeat.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -12,6 +18,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/sleeper.h"
 #include "worker/agent/coordinator_client.h"
+#include "worker/agent/finishing_attempt.h"
 #include "worker/agent/log_tail.h"
 #include "worker/agent/persistent_call.h"
 #include "worker/agent/task_runner.h"
@@ -51,6 +58,10 @@ class Agent {
 
  private:
   absl::Status WorkUntilDrained();
+  absl::StatusOr<std::optional<v1::Assignment>> AskForWork();
+  // Computes, and finishes here or, if the attempt may overlap with the next, in `finishing_`. An error if the device
+  // failed.
+  absl::Status RunAttempt(v1::Assignment assignment);
   Patience MakePatience() const;
 
   const AgentOptions options_;
@@ -59,6 +70,8 @@ class Agent {
   TaskRunner& runner_;
   const std::shared_ptr<LogTail> log_tail_;
   std::stop_source drain_;
+  // The attempt that was computed last.
+  std::optional<FinishingAttempt> finishing_;
 };
 
 }  // namespace besa::worker

@@ -20,15 +20,24 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Does what the test says.
 class LambdaRunner final : public TaskRunner {
  public:
   using Body = std::function<absl::StatusOr<v1::TaskResult>(const v1::Assignment&, const TaskObserver&)>;
+  using Ending =
+      std::function<absl::StatusOr<v1::TaskResult>(const v1::Assignment&, const TaskObserver&, v1::TaskResult)>;
   Body body;
+  // Null: nothing is left to do.
+  Ending ending;
 
-  absl::StatusOr<v1::TaskResult> Run(const v1::Assignment& assignment, const TaskObserver& observer) override {
-    return body(assignment, observer);
+  absl::StatusOr<TaskEnding> Compute(const v1::Assignment& assignment, const TaskObserver& observer) override {
+    absl::StatusOr<v1::TaskResult> result = body(assignment, observer);
+    if (!result.ok()) return result.status();
+    return TaskEnding([this, &assignment, result = *std::move(result)](const TaskObserver& beside) mutable {
+      return ending == nullptr ? std::move(result) : ending(assignment, beside, std::move(result));
+    });
   }
   std::optional<v1::Cursor> cursor() const override {
     v1::Cursor cursor;
@@ -304,6 +313,7 @@ TEST_F(AgentTest, ACommitSaysWhetherTheWorkerIsLeaving) {
   coordinator_.Offer(BlockOf(1));
   StartAgent();
   running.wait();
+  EXPECT_TRUE(Until([&] { return coordinator_.commits().size() == 1; }));
   agent_->Drain();
   may_end.count_down();  // too far to be stopped
   EXPECT_TRUE(Finish().ok());
@@ -311,6 +321,121 @@ TEST_F(AgentTest, ACommitSaysWhetherTheWorkerIsLeaving) {
   ASSERT_EQ(commits.size(), 2u);
   EXPECT_FALSE(commits[0].leaving());
   EXPECT_TRUE(commits[1].leaving());
+}
+
+// While the files of one block are written, the next is computed.
+TEST_F(AgentTest, TheNextBlockIsComputedWhileOneIsWritten) {
+  std::latch second_computed(1);
+  std::latch may_write(1);
+  runner_.body = [&](const v1::Assignment& assignment, const TaskObserver&) -> absl::StatusOr<v1::TaskResult> {
+    if (assignment.block() == 1) second_computed.count_down();
+    return ResultOf(assignment);
+  };
+  runner_.ending = [&](const v1::Assignment& assignment, const TaskObserver& observer,
+                       v1::TaskResult result) -> absl::StatusOr<v1::TaskResult> {
+    EXPECT_TRUE(observer(AtStep(assignment.block() + 10)));
+    if (assignment.block() == 0) may_write.wait();
+    return result;
+  };
+  for (const int block : {0, 1, 2}) coordinator_.Offer(BlockOf(block));
+  StartAgent();
+  second_computed.wait();
+  const auto beats = [&](const std::string& lease) {
+    const auto all = coordinator_.heartbeats();
+    return std::ranges::count_if(all, [&](const auto& beat) { return beat.lease().id() == lease; });
+  };
+  // Both leases are kept alive, each with its own progress.
+  EXPECT_TRUE(Until([&] { return beats("lease-0") >= 2 && beats("lease-1") >= 2; }));
+  EXPECT_TRUE(coordinator_.commits().empty());
+  EXPECT_EQ(coordinator_.leases().size(), 2u) << "a third block waits until the first one's memory is free";
+  EXPECT_TRUE(coordinator_.leases()[0].held_leases().empty());
+  EXPECT_THAT(coordinator_.leases()[1].held_leases(), ::testing::ElementsAre("lease-0"));
+  may_write.count_down();
+  EXPECT_TRUE(Until([&] { return coordinator_.commits().size() == 3; }));
+  EXPECT_TRUE(Finish().ok());
+  std::vector<std::string> committed;
+  for (const auto& commit : coordinator_.commits()) committed.push_back(commit.lease().id());
+  EXPECT_THAT(committed, ::testing::ElementsAre("lease-0", "lease-1", "lease-2"));
+}
+
+TEST_F(AgentTest, AFailureToWriteEndsItsOwnAttemptAlone) {
+  std::latch failed(1);
+  runner_.body = [&](const v1::Assignment& assignment, const TaskObserver&) -> absl::StatusOr<v1::TaskResult> {
+    if (assignment.block() == 1) failed.wait();
+    spdlog::info("computed block {}", assignment.block());
+    return ResultOf(assignment);
+  };
+  runner_.ending = [&](const v1::Assignment& assignment, const TaskObserver&,
+                       v1::TaskResult result) -> absl::StatusOr<v1::TaskResult> {
+    if (assignment.block() == 1) return result;
+    return ErrorWithInfo(absl::StatusCode::kResourceExhausted, "the disk is full", {"STORAGE", {}});
+  };
+  coordinator_.Offer(BlockOf(0));
+  coordinator_.Offer(BlockOf(1));
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.failures().size() == 1; }));
+  failed.count_down();
+  EXPECT_TRUE(Until([&] { return coordinator_.commits().size() == 1; }));
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_EQ(coordinator_.failures()[0].lease().id(), "lease-0");
+  EXPECT_THAT(coordinator_.failures()[0].log_tail(), Contains(HasSubstr("computed block 0")));
+  EXPECT_EQ(coordinator_.commits()[0].lease().id(), "lease-1");
+  EXPECT_THAT(coordinator_.commits()[0].log_tail(), Contains(HasSubstr("computed block 1")));
+  EXPECT_THAT(coordinator_.commits()[0].log_tail(), Not(Contains(HasSubstr("block 0"))));
+}
+
+TEST_F(AgentTest, ACancelledJobStopsTheWritingToo) {
+  std::latch writing(1);
+  runner_.ending = [&](const v1::Assignment&, const TaskObserver& observer,
+                       v1::TaskResult) -> absl::StatusOr<v1::TaskResult> {
+    writing.count_down();
+    while (observer(AtStep(0))) std::this_thread::yield();
+    return absl::CancelledError("stopped while writing");
+  };
+  coordinator_.on_heartbeat = [](const v1::HeartbeatRequest& beat) { return beat.lease().id() == "lease-0"; };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  writing.wait();
+  EXPECT_TRUE(Until([&] { return coordinator_.failures().size() == 1; }));
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_EQ(coordinator_.failures()[0].reason(), v1::FAILURE_REASON_CANCELLED);
+  EXPECT_TRUE(coordinator_.commits().empty());
+}
+
+TEST_F(AgentTest, DrainingCommitsWhatIsBeingWritten) {
+  std::latch writing(1);
+  std::latch may_write(1);
+  runner_.ending = [&](const v1::Assignment&, const TaskObserver&,
+                       v1::TaskResult result) -> absl::StatusOr<v1::TaskResult> {
+    writing.count_down();
+    may_write.wait();
+    return result;
+  };
+  coordinator_.Offer(BlockOf(0));
+  StartAgent();
+  writing.wait();
+  agent_->Drain();
+  may_write.count_down();
+  EXPECT_TRUE(Finish().ok());
+  ASSERT_EQ(coordinator_.commits().size(), 1u);
+  EXPECT_TRUE(coordinator_.commits()[0].leaving());
+  EXPECT_TRUE(coordinator_.failures().empty());
+}
+
+// Its commit grants the next block.
+TEST_F(AgentTest, ASequentialBlockIsCommittedBeforeMoreWorkIsAskedFor) {
+  v1::Assignment first = BlockOf(0);
+  first.mutable_spec()->mutable_method()->set_schedule(v1::SCHEDULE_SEQUENTIAL);
+  coordinator_.on_commit = [&](const v1::CommitTaskRequest&) {
+    EXPECT_EQ(coordinator_.leases().size(), 1u);
+    return absl::OkStatus();
+  };
+  coordinator_.Offer(first);
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.leases().size() == 2; }));
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_EQ(coordinator_.commits().size(), 1u);
+  EXPECT_TRUE(coordinator_.leases()[1].held_leases().empty());
 }
 
 TEST_F(AgentTest, DrainingInterruptsTheWaitForWork) {

@@ -66,16 +66,6 @@ absl::Duration CoordinatorClient::heartbeat_interval() const {
   return heartbeat_interval_;
 }
 
-void CoordinatorClient::SetTrace(std::string trace_id) {
-  const std::lock_guard lock(mutex_);
-  trace_id_ = std::move(trace_id);
-}
-
-void CoordinatorClient::AddTrace(grpc::ClientContext& context) const {
-  const std::lock_guard lock(mutex_);
-  if (!trace_id_.empty()) context.AddMetadata(kTraceparent, MakeTraceparent(trace_id_, SystemRandom()));
-}
-
 template <typename Request>
 Request CoordinatorClient::NewRequest() const {
   Request request;
@@ -86,11 +76,11 @@ Request CoordinatorClient::NewRequest() const {
 
 template <typename Request, typename Response, typename Method>
 absl::Status CoordinatorClient::Call(Method method, const Request& request, Response& response, absl::Duration timeout,
-                                     std::stop_token stop) {
+                                     std::stop_token stop, const std::string& trace_id) {
   const auto once = [&] {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
-    AddTrace(context);
+    if (!trace_id.empty()) context.AddMetadata(kTraceparent, MakeTraceparent(trace_id, SystemRandom()));
     const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
     return FromGrpc((stub_.get()->*method)(&context, request, &response));
   };
@@ -140,36 +130,36 @@ absl::StatusOr<std::optional<v1::Assignment>> CoordinatorClient::Lease(const std
   return std::optional<v1::Assignment>(std::move(*response.mutable_assignment()));
 }
 
-absl::StatusOr<bool> CoordinatorClient::Heartbeat(const v1::Lease& lease, const v1::TaskProgress& progress,
+absl::StatusOr<bool> CoordinatorClient::Heartbeat(const HeldLease& held, const v1::TaskProgress& progress,
                                                   std::stop_token stop) {
   auto request = NewRequest<v1::HeartbeatRequest>();
-  *request.mutable_lease() = lease;
+  *request.mutable_lease() = held.lease;
   *request.mutable_progress() = progress;
   v1::HeartbeatResponse response;
-  RETURN_IF_ERROR(Call(&Stub::Heartbeat, request, response, kCallTimeout, stop));
+  RETURN_IF_ERROR(Call(&Stub::Heartbeat, request, response, kCallTimeout, stop, held.trace_id));
   return response.cancel();
 }
 
-absl::Status CoordinatorClient::Commit(const v1::Lease& lease, const v1::TaskResult& result,
+absl::Status CoordinatorClient::Commit(const HeldLease& held, const v1::TaskResult& result,
                                        const std::vector<std::string>& log_tail, bool leaving) {
   auto request = NewRequest<v1::CommitTaskRequest>();
-  *request.mutable_lease() = lease;
+  *request.mutable_lease() = held.lease;
   *request.mutable_result() = result;
   request.set_leaving(leaving);
   for (const std::string& line : log_tail) request.add_log_tail(line);
   v1::CommitTaskResponse response;
-  return Call(&Stub::CommitTask, request, response, kCommitTimeout, {});
+  return Call(&Stub::CommitTask, request, response, kCommitTimeout, {}, held.trace_id);
 }
 
-absl::Status CoordinatorClient::Fail(const v1::Lease& lease, v1::FailureReason reason, const std::string& message,
+absl::Status CoordinatorClient::Fail(const HeldLease& held, v1::FailureReason reason, const std::string& message,
                                      const std::vector<std::string>& log_tail) {
   auto request = NewRequest<v1::FailTaskRequest>();
-  *request.mutable_lease() = lease;
+  *request.mutable_lease() = held.lease;
   request.set_reason(reason);
   request.set_message(message);
   for (const std::string& line : log_tail) request.add_log_tail(line);
   v1::FailTaskResponse response;
-  return Call(&Stub::FailTask, request, response, kCallTimeout, {});
+  return Call(&Stub::FailTask, request, response, kCallTimeout, {}, held.trace_id);
 }
 
 }  // namespace besa::worker

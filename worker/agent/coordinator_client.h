@@ -23,6 +23,12 @@ std::shared_ptr<grpc::Channel> ConnectToCoordinator(const std::string& address);
 // Whether a call that failed so may succeed when repeated: the coordinator is away, restarting or overloaded.
 bool MayPass(const absl::Status& status);
 
+// A lease, and the trace id (telemetry/trace.h) that calls about it carry; empty: none.
+struct HeldLease {
+  v1::Lease lease;
+  std::string trace_id;
+};
+
 // Every call has a deadline, and ends early with CANCELLED when its `stop` is requested. A coordinator that does not
 // know the worker (WORKER_UNKNOWN) gets to know it, under the same incarnation so that its leases live on, and the call
 // is repeated. Errors are the coordinator's. Thread-safe.
@@ -35,20 +41,6 @@ class CoordinatorClient {
 
   const Identity& identity() const { return identity_; }
 
-  // While it lives, calls carry this trace id (telemetry/trace.h), whichever thread makes them. One at a time.
-  class TraceScope {
-   public:
-    TraceScope(CoordinatorClient& client, std::string trace_id) : client_(client) {
-      client_.SetTrace(std::move(trace_id));
-    }
-    ~TraceScope() { client_.SetTrace(""); }
-    TraceScope(const TraceScope&) = delete;
-    TraceScope& operator=(const TraceScope&) = delete;
-
-   private:
-    CoordinatorClient& client_;
-  };
-
   absl::Status Register(std::stop_token stop);
   // As the coordinator last said.
   absl::Duration heartbeat_interval() const;
@@ -58,20 +50,18 @@ class CoordinatorClient {
                                                       const std::vector<std::string>& held_leases,
                                                       const std::optional<v1::Cursor>& cursor, std::stop_token stop);
   // Whether the attempt shall stop because its job was cancelled.
-  absl::StatusOr<bool> Heartbeat(const v1::Lease& lease, const v1::TaskProgress& progress, std::stop_token stop);
+  absl::StatusOr<bool> Heartbeat(const HeldLease& held, const v1::TaskProgress& progress, std::stop_token stop);
   // `leaving`: no more work will be asked for.
-  absl::Status Commit(const v1::Lease& lease, const v1::TaskResult& result, const std::vector<std::string>& log_tail,
+  absl::Status Commit(const HeldLease& held, const v1::TaskResult& result, const std::vector<std::string>& log_tail,
                       bool leaving);
-  absl::Status Fail(const v1::Lease& lease, v1::FailureReason reason, const std::string& message,
+  absl::Status Fail(const HeldLease& held, v1::FailureReason reason, const std::string& message,
                     const std::vector<std::string>& log_tail);
 
  private:
-  void SetTrace(std::string trace_id);
-  // Into the metadata of a call.
-  void AddTrace(grpc::ClientContext& context) const;
+  // `trace_id` empty: none.
   template <typename Request, typename Response, typename Method>
   absl::Status Call(Method method, const Request& request, Response& response, absl::Duration timeout,
-                    std::stop_token stop);
+                    std::stop_token stop, const std::string& trace_id = "");
   template <typename Request>
   Request NewRequest() const;
 
@@ -80,8 +70,6 @@ class CoordinatorClient {
 
   mutable std::mutex mutex_;
   absl::Duration heartbeat_interval_ = absl::Seconds(5);
-  // Empty: none.
-  std::string trace_id_;
 };
 
 }  // namespace besa::worker

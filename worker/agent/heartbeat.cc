@@ -4,10 +4,10 @@
 
 namespace besa::worker {
 
-Heartbeat::Heartbeat(CoordinatorClient& client, Sleeper& sleeper, const v1::Lease& lease)
+Heartbeat::Heartbeat(CoordinatorClient& client, Sleeper& sleeper, const HeldLease& held)
     : client_(client),
       sleeper_(sleeper),
-      lease_(lease),
+      held_(held),
       log_fields_(CurrentLogFields()),
       thread_([this](std::stop_token stop) { Loop(stop); }) {}
 
@@ -32,7 +32,7 @@ void Heartbeat::Beat(std::stop_token stop) {
     const std::lock_guard lock(mutex_);
     progress = progress_;
   }
-  const auto cancel = client_.Heartbeat(lease_, progress, stop);
+  const auto cancel = client_.Heartbeat(held_, progress, stop);
   if (stop.stop_requested()) return;
   if (!cancel.ok() && cancel.status().code() != absl::StatusCode::kAborted) {
     if (!away_) spdlog::warn("heartbeat failed, the task goes on: {}", cancel.status().ToString());

@@ -18,7 +18,7 @@ class Heartbeat {
   enum class Order { kGoOn, kCancel, kLeaseLost };
 
   // All must outlive it.
-  Heartbeat(CoordinatorClient& client, Sleeper& sleeper, const v1::Lease& lease);
+  Heartbeat(CoordinatorClient& client, Sleeper& sleeper, const HeldLease& held);
 
   void SetProgress(const v1::TaskProgress& progress);
   // Never changes back once it is not kGoOn.
@@ -30,7 +30,7 @@ class Heartbeat {
 
   CoordinatorClient& client_;
   Sleeper& sleeper_;
-  const v1::Lease lease_;
+  const HeldLease held_;
   const LogFields log_fields_;
 
   mutable std::mutex mutex_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <ranges>
 #include <utility>
 
 #include "spdlog/pattern_formatter.h"
@@ -21,22 +22,24 @@ LogTail::LogTail()
     : base_sink(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %l %v",
                                                             spdlog::pattern_time_type::utc, "")) {}
 
-std::vector<std::string> LogTail::Lines() {
+std::vector<std::string> LogTail::Lines(const LogFields& fields) {
   const std::lock_guard lock(mutex_);
-  return {lines_.begin(), lines_.end()};
-}
-
-void LogTail::Clear() {
-  const std::lock_guard lock(mutex_);
-  lines_.clear();
+  std::vector<std::string> found;
+  for (const Line& line : lines_) {
+    const bool begins = line.fields.size() >= fields.size() &&
+                        std::ranges::equal(fields, line.fields | std::views::take(std::ssize(fields)));
+    if (begins) found.push_back(line.text);
+  }
+  if (found.size() > kLines) found.erase(found.begin(), found.end() - kLines);
+  return found;
 }
 
 void LogTail::sink_it_(const spdlog::details::log_msg& message) {
   spdlog::memory_buf_t formatted;
   formatter_->format(message, formatted);
   std::string line(formatted.data(), std::min(formatted.size(), kLineBytes));
-  lines_.push_back(ToUtf8(std::move(line)));
-  if (lines_.size() > kLines) lines_.pop_front();
+  lines_.push_back({.fields = CurrentLogFields(), .text = ToUtf8(std::move(line))});
+  if (lines_.size() > 2 * kLines) lines_.pop_front();
 }
 
 }  // namespace besa::worker

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include "absl/strings/strip.h"
 #include "telemetry/code_label.h"
@@ -44,6 +46,26 @@ struct MeteredTaskRunner::Families {
         sparsity(Family(prometheus::BuildGauge(), "besa_worker_sparsity_ratio",
                         "Sparsity of the block at the last step.", registry)) {}
 
+  void CountEnd(const std::string& kind, absl::StatusCode code, absl::Duration took) {
+    tasks.Add({{"kind", kind}, {"code", CodeLabel(code)}}).Increment();
+    seconds.Add({{"kind", kind}}, prometheus::Histogram::BucketBoundaries{1, 10, 60, 300, 1800, 7200})
+        .Observe(absl::ToDoubleSeconds(took));
+  }
+
+  void CountResult(const std::string& kind, const v1::TaskResult& result) {
+    for (const v1::StageSeconds& stage : result.stages()) {
+      stages.Add({{"stage", StageLabel(stage.stage())}}).Increment(std::max(0.0, stage.seconds()));
+    }
+    for (const v1::Perplexity& text : result.evaluation().texts()) {
+      tokens.Add({{"kind", kind}}).Increment(static_cast<double>(text.tokens()));
+    }
+  }
+
+  std::string StageLabel(const std::string& stage) {
+    const std::lock_guard lock(mutex);
+    return stage_label(stage);
+  }
+
   prometheus::Family<prometheus::Gauge>& info;
   prometheus::Gauge& busy;
   prometheus::Counter& busy_seconds;
@@ -55,12 +77,14 @@ struct MeteredTaskRunner::Families {
   prometheus::Family<prometheus::Gauge>& block;
   prometheus::Family<prometheus::Gauge>& loss;
   prometheus::Family<prometheus::Gauge>& sparsity;
+  // Endings run in other threads.
+  std::mutex mutex;
   BoundedLabel stage_label{24};
   // The counters of the stages seen: a step costs no look-up in the library.
   std::map<std::string, prometheus::Counter*> step_counters;
 };
 
-// One run of one task.
+// One run of one task, while it needs the device.
 class MeteredTaskRunner::Running {
  public:
   Running(Families& families, const Clock& clock, const v1::Assignment& assignment)
@@ -91,8 +115,9 @@ class MeteredTaskRunner::Running {
     if (progress.stage() != stage_) {
       stage_ = progress.stage();
       step_ = 0;
-      prometheus::Counter*& counter = families_.step_counters[families_.stage_label(stage_)];
-      if (counter == nullptr) counter = &families_.steps.Add({{"stage", families_.stage_label(stage_)}});
+      const std::string label = families_.StageLabel(stage_);
+      prometheus::Counter*& counter = families_.step_counters[label];
+      if (counter == nullptr) counter = &families_.steps.Add({{"stage", label}});
       steps_ = counter;
     }
     const int64_t done = std::max<int64_t>(0, progress.step() - step_);
@@ -110,19 +135,10 @@ class MeteredTaskRunner::Running {
     sparsity_->Set(progress.sparsity());
   }
 
-  void OnEnd(const absl::StatusOr<v1::TaskResult>& result) {
-    families_.tasks.Add({{"kind", kind_}, {"code", CodeLabel(result.status().code())}}).Increment();
-    families_.seconds.Add({{"kind", kind_}}, prometheus::Histogram::BucketBoundaries{1, 10, 60, 300, 1800, 7200})
-        .Observe(absl::ToDoubleSeconds(clock_.Steady() - began_));
-    if (!result.ok()) return;
-    for (const v1::StageSeconds& stage : result->stages()) {
-      families_.stages.Add({{"stage", families_.stage_label(stage.stage())}}).Increment(std::max(0.0, stage.seconds()));
-    }
+  // After which the tokens that a task saw count, however it was done.
+  void OnComputed(bool pruned) {
     // Methods that don't train see the tokens all the same.
-    if (result->has_block()) CountTokens(calibration_tokens_ - counted_tokens_);
-    for (const v1::Perplexity& text : result->evaluation().texts()) {
-      tokens_.Increment(static_cast<double>(text.tokens()));
-    }
+    if (pruned) CountTokens(calibration_tokens_ - counted_tokens_);
   }
 
  private:
@@ -162,14 +178,28 @@ MeteredTaskRunner::MeteredTaskRunner(TaskRunner& runner, const v1::Device& devic
 
 MeteredTaskRunner::~MeteredTaskRunner() = default;
 
-absl::StatusOr<v1::TaskResult> MeteredTaskRunner::Run(const v1::Assignment& assignment, const TaskObserver& observer) {
-  Running running(*families_, clock_, assignment);
-  auto result = runner_.Run(assignment, [&](const v1::TaskProgress& progress) {
-    running.OnProgress(progress);
-    return observer(progress);
+absl::StatusOr<TaskEnding> MeteredTaskRunner::Compute(const v1::Assignment& assignment, const TaskObserver& observer) {
+  const absl::Duration began = clock_.Steady();
+  const std::string kind = KindLabel(assignment.kind());
+  absl::StatusOr<TaskEnding> ending = absl::UnknownError("");
+  {
+    Running running(*families_, clock_, assignment);
+    ending = runner_.Compute(assignment, [&](const v1::TaskProgress& progress) {
+      running.OnProgress(progress);
+      return observer(progress);
+    });
+    running.OnComputed(ending.ok() && assignment.kind() == v1::TASK_KIND_PRUNE);
+  }
+  if (!ending.ok()) {
+    families_->CountEnd(kind, ending.status().code(), clock_.Steady() - began);
+    return ending;
+  }
+  return TaskEnding([this, kind, began, end = *std::move(ending)](const TaskObserver& beside) mutable {
+    auto result = std::move(end)(beside);
+    families_->CountEnd(kind, result.status().code(), clock_.Steady() - began);
+    if (result.ok()) families_->CountResult(kind, *result);
+    return result;
   });
-  running.OnEnd(result);
-  return result;
 }
 
 }  // namespace besa::worker

@@ -18,7 +18,7 @@ class ScriptedRunner final : public TaskRunner {
  public:
   explicit ScriptedRunner(ManualTime& time) : time_(time) {}
 
-  absl::StatusOr<v1::TaskResult> Run(const v1::Assignment&, const TaskObserver& observer) override {
+  absl::StatusOr<TaskEnding> Compute(const v1::Assignment&, const TaskObserver& observer) override {
     for (int step = 1; step <= 4; ++step) {
       time_.Advance(absl::Seconds(1));
       v1::TaskProgress progress;
@@ -34,7 +34,7 @@ class ScriptedRunner final : public TaskRunner {
     v1::StageSeconds& stage = *result.add_stages();
     stage.set_stage("train");
     stage.set_seconds(4);
-    return result;
+    return Finished(std::move(result));
   }
   std::optional<v1::Cursor> cursor() const override { return std::nullopt; }
 

@@ -14,7 +14,7 @@ constexpr int kSteps = 10'000;
 // Does nothing but report its steps.
 class EmptyRunner final : public TaskRunner {
  public:
-  absl::StatusOr<v1::TaskResult> Run(const v1::Assignment&, const TaskObserver& observer) override {
+  absl::StatusOr<TaskEnding> Compute(const v1::Assignment&, const TaskObserver& observer) override {
     v1::TaskProgress progress;
     progress.set_stage("train");
     progress.set_steps(kSteps);
@@ -23,7 +23,7 @@ class EmptyRunner final : public TaskRunner {
       progress.set_loss(1.0 / step);
       observer(progress);
     }
-    return v1::TaskResult();
+    return Finished({});
   }
   std::optional<v1::Cursor> cursor() const override { return std::nullopt; }
 };

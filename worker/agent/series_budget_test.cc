@@ -23,7 +23,7 @@ constexpr int kStatusCodes = 17;
 // Reports a step of one stage and ends as it is told.
 class OneStepRunner final : public TaskRunner {
  public:
-  absl::StatusOr<v1::TaskResult> Run(const v1::Assignment&, const TaskObserver& observer) override {
+  absl::StatusOr<TaskEnding> Compute(const v1::Assignment&, const TaskObserver& observer) override {
     v1::TaskProgress progress;
     progress.set_stage(stage);
     progress.set_step(1);
@@ -34,7 +34,7 @@ class OneStepRunner final : public TaskRunner {
     v1::StageSeconds& seconds = *result.add_stages();
     seconds.set_stage(stage);
     seconds.set_seconds(1);
-    return result;
+    return Finished(std::move(result));
   }
   std::optional<v1::Cursor> cursor() const override { return std::nullopt; }
 

@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "besa/v1/task.pb.h"
 #include "besa/v1/worker_service.pb.h"
@@ -13,14 +15,33 @@ namespace besa::worker {
 // Called between steps with the latest progress. Returning false asks the task to stop with CANCELLED.
 using TaskObserver = std::function<bool(const v1::TaskProgress&)>;
 
+// What is left of a task that needs the device no more: writing its files. Called once, from any thread, also while the
+// next task computes. The result lacks `attempt` and `attempt_uri`, which the coordinator sets.
+using TaskEnding = absl::AnyInvocable<absl::StatusOr<v1::TaskResult>(const TaskObserver&) &&>;
+
+// Nothing is left: all files are written.
+inline TaskEnding Finished(v1::TaskResult result) {
+  return [result = std::move(result)](const TaskObserver&) mutable -> absl::StatusOr<v1::TaskResult> {
+    return std::move(result);
+  };
+}
+
 // Called from one thread.
 class TaskRunner {
  public:
   virtual ~TaskRunner() = default;
 
-  // Runs the task to its end: afterwards its files lie in assignment.attempt_uri(). The result lacks `attempt` and
-  // `attempt_uri`, which the coordinator sets. What an error means to the job says FailureReasonOf.
-  virtual absl::StatusOr<v1::TaskResult> Run(const v1::Assignment& assignment, const TaskObserver& observer) = 0;
+  // Runs the task for as long as it needs the device. After the ending that is returned its files lie in
+  // assignment.attempt_uri(). The assignment outlives the ending. What an error of either means to the job says
+  // FailureReasonOf.
+  virtual absl::StatusOr<TaskEnding> Compute(const v1::Assignment& assignment, const TaskObserver& observer) = 0;
+
+  // Both, one after the other.
+  absl::StatusOr<v1::TaskResult> Run(const v1::Assignment& assignment, const TaskObserver& observer) {
+    absl::StatusOr<TaskEnding> ending = Compute(assignment, observer);
+    if (!ending.ok()) return ending.status();
+    return (*std::move(ending))(observer);
+  }
 
   // The activations that the worker holds, to be told when it asks for work.
   virtual std::optional<v1::Cursor> cursor() const = 0;

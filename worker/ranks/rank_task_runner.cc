@@ -53,7 +53,13 @@ absl::StatusOr<std::unique_ptr<RankTaskRunner>> RankTaskRunner::Start(const Rank
   return runner;
 }
 
-absl::StatusOr<v1::TaskResult> RankTaskRunner::Run(const v1::Assignment& assignment, const TaskObserver& observer) {
+absl::StatusOr<TaskEnding> RankTaskRunner::Compute(const v1::Assignment& assignment, const TaskObserver& observer) {
+  ASSIGN_OR_RETURN(v1::TaskResult result, RunOnGroup(assignment, observer));
+  return Finished(std::move(result));
+}
+
+absl::StatusOr<v1::TaskResult> RankTaskRunner::RunOnGroup(const v1::Assignment& assignment,
+                                                          const TaskObserver& observer) {
   if (const absl::Status formed = FormIfNeeded(); !formed.ok()) {
     // It did when the worker was started, so it is not the task's fault.
     return ErrorWithInfo(absl::StatusCode::kInternal,

@@ -55,7 +55,9 @@ class RankTaskRunner final : public TaskRunner {
 
   // As TaskRunner has it. INTERNAL with reason RANK_LOST if a rank ended or fell silent, with reason DEVICE_FAILED if a
   // group cannot be formed any more.
-  absl::StatusOr<v1::TaskResult> Run(const v1::Assignment& assignment, const TaskObserver& observer) override;
+  //
+  // The ranks write before they are done: nothing is left for the ending.
+  absl::StatusOr<TaskEnding> Compute(const v1::Assignment& assignment, const TaskObserver& observer) override;
   std::optional<v1::Cursor> cursor() const override { return cursor_; }
 
  private:
@@ -70,6 +72,7 @@ class RankTaskRunner final : public TaskRunner {
   absl::Status AwaitReady();
   // Kills every rank.
   void Disband();
+  absl::StatusOr<v1::TaskResult> RunOnGroup(const v1::Assignment& assignment, const TaskObserver& observer);
   absl::StatusOr<v1::TaskResult> RunOnRanks(const v1::Assignment& assignment, int ranks, const TaskObserver& observer);
   // Listens to the first `ranks` members until all have reported how it ended for them: OK if that is well for all.
   // `between` is asked several times a second whether to go on.

@@ -16,14 +16,14 @@ namespace {
 // Fails every other task.
 class EveryOther final : public TaskRunner {
  public:
-  absl::StatusOr<v1::TaskResult> Run(const v1::Assignment& assignment, const TaskObserver& observer) override {
+  absl::StatusOr<TaskEnding> Compute(const v1::Assignment& assignment, const TaskObserver& observer) override {
     v1::TaskProgress progress;
     progress.set_stage("walk");
     EXPECT_TRUE(observer(progress));
     if (++tasks_ % 2 == 0) return ErrorWithInfo(absl::StatusCode::kOutOfRange, "block 2: NaN", {"BAD_NUMBERS", {}});
     v1::TaskResult result;
     result.set_numerics(assignment.lease().task());
-    return result;
+    return Finished(std::move(result));
   }
   std::optional<v1::Cursor> cursor() const override {
     v1::Cursor cursor;

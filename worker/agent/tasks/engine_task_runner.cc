@@ -2,7 +2,10 @@
 
 #include <exception>
 #include <new>
+#include <string>
+#include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "cost/job_options.h"
 #include "worker/agent/tasks/evaluate_task.h"
@@ -14,37 +17,56 @@
 namespace besa::worker {
 namespace {
 
-absl::StatusOr<v1::TaskResult> RunByKind(const v1::Assignment& assignment, const TaskEnvironment& environment,
+absl::StatusOr<TaskEnding> FinishedIf(absl::StatusOr<v1::TaskResult> result) {
+  if (!result.ok()) return std::move(result).status();
+  return Finished(*std::move(result));
+}
+
+absl::StatusOr<TaskEnding> ComputeByKind(const v1::Assignment& assignment, const TaskEnvironment& environment,
                                          const TaskObserver& observer) {
   switch (assignment.kind()) {
     case v1::TASK_KIND_PREPARE:
-      return RunPrepare(assignment, environment, observer);
+      return FinishedIf(RunPrepare(assignment, environment, observer));
     case v1::TASK_KIND_PRUNE:
-      return RunPrune(assignment, environment, observer);
+      return ComputePrune(assignment, environment, observer);
     case v1::TASK_KIND_SWEEP:
-      return RunSweep(assignment, environment, observer);
+      return FinishedIf(RunSweep(assignment, environment, observer));
     case v1::TASK_KIND_PASSTHROUGH:
-      return RunPassthrough(assignment, environment, observer);
+      return TaskEnding([&assignment, environment](const TaskObserver& beside) {
+        return RunPassthrough(assignment, environment, beside);
+      });
     case v1::TASK_KIND_EVALUATE_DENSE:
     case v1::TASK_KIND_EVALUATE_PRUNED:
-      return RunEvaluate(assignment, environment, observer);
+      return FinishedIf(RunEvaluate(assignment, environment, observer));
     default:
       return absl::InternalError(absl::StrCat("this worker knows no task of kind ", assignment.kind()));
   }
 }
 
-}  // namespace
-
-absl::StatusOr<v1::TaskResult> EngineTaskRunner::Run(const v1::Assignment& assignment, const TaskObserver& observer) {
+template <typename T>
+absl::StatusOr<T> CatchExceptions(const v1::Assignment& assignment, absl::FunctionRef<absl::StatusOr<T>()> work) {
   try {
-    auto result = RunByKind(assignment, environment_, observer);
-    if (result.ok()) result->set_numerics(environment_.engine.NumericsClass(cost::ComputeTypeOf(assignment.spec())));
-    return result;
+    return work();
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(absl::StrCat(assignment.lease().task(), ": out of host memory"));
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat(assignment.lease().task(), ": ", error.what()));
   }
+}
+
+}  // namespace
+
+absl::StatusOr<TaskEnding> EngineTaskRunner::Compute(const v1::Assignment& assignment, const TaskObserver& observer) {
+  absl::StatusOr<TaskEnding> ending =
+      CatchExceptions<TaskEnding>(assignment, [&] { return ComputeByKind(assignment, environment_, observer); });
+  if (!ending.ok()) return ending;
+  std::string numerics = environment_.engine.NumericsClass(cost::ComputeTypeOf(assignment.spec()));
+  return TaskEnding(
+      [&assignment, numerics = std::move(numerics), end = *std::move(ending)](const TaskObserver& beside) mutable {
+        auto result = CatchExceptions<v1::TaskResult>(assignment, [&] { return std::move(end)(beside); });
+        if (result.ok()) result->set_numerics(std::move(numerics));
+        return result;
+      });
 }
 
 std::optional<v1::Cursor> EngineTaskRunner::cursor() const { return CursorOf(environment_.engine); }

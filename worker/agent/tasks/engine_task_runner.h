@@ -13,8 +13,9 @@ class EngineTaskRunner final : public TaskRunner {
  public:
   explicit EngineTaskRunner(const TaskEnvironment& environment) : environment_(environment) {}
 
-  // Exceptions of whatever runs below end here: out of memory is RESOURCE_EXHAUSTED, others are INTERNAL.
-  absl::StatusOr<v1::TaskResult> Run(const v1::Assignment& assignment, const TaskObserver& observer) override;
+  // Exceptions of whatever runs below, and in the ending, end here: out of memory is RESOURCE_EXHAUSTED, others are
+  // INTERNAL.
+  absl::StatusOr<TaskEnding> Compute(const v1::Assignment& assignment, const TaskObserver& observer) override;
   std::optional<v1::Cursor> cursor() const override;
 
  private:

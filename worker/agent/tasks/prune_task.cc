@@ -51,13 +51,16 @@ HostTensor Vector(std::string name, DType dtype, const std::vector<T>& values) {
 }
 
 absl::Status WriteShards(std::vector<HostTensor> tensors, int64_t shard_bytes, const Uri& folder,
-                         storage::ObjectStore& store, v1::TaskResult& result) {
+                         storage::ObjectStore& store, const TaskObserver& observer, v1::TaskResult& result) {
   std::vector<storage::ShardItem> items;
   for (const HostTensor& tensor : tensors) {
     items.push_back({tensor.name, static_cast<int64_t>(tensor.bytes.size())});
   }
+  const std::vector<std::vector<size_t>> files = storage::PlanShards(items, TensorBytesOf(shard_bytes));
   int number = 0;
-  for (const std::vector<size_t>& file : storage::PlanShards(items, TensorBytesOf(shard_bytes))) {
+  for (const std::vector<size_t>& file : files) {
+    if (!observer(MakeProgress("upload", number, std::ssize(files))))
+      return absl::CancelledError("stopped while writing");
     std::vector<HostTensor> shard;
     for (const size_t index : file) shard.push_back(std::move(tensors[index]));
     RETURN_IF_ERROR(WriteFile(store, folder, absl::StrFormat("shard-%05d.safetensors", number++), shard, result));
@@ -113,14 +116,32 @@ void Describe(const pruner::BlockPruning& pruning, int64_t block, const std::str
   }
 }
 
+absl::StatusOr<v1::TaskResult> WriteResult(pruner::BlockPruning pruning, const v1::Assignment& assignment,
+                                           const TaskEnvironment& environment, const TaskObserver& observer) {
+  storage::ObjectStore& store = environment.store;
+  ASSIGN_OR_RETURN(const Uri folder, Uri::Parse(assignment.attempt_uri(), "attempt_uri"));
+  v1::TaskResult result;
+  AddStages(pruning.stages, result);
+  const StageTimer timer(environment.clock, "upload");
+  const std::string prefix = storage::BlockPrefix(assignment.block());
+  RETURN_IF_ERROR(WriteAllocation(pruning, prefix, folder, store, result));
+  Describe(pruning, assignment.block(), prefix, *result.mutable_block());
+  RETURN_IF_ERROR(WriteShards(std::move(pruning.tensors), assignment.shard_bytes(), folder, store, observer, result));
+  timer.Stop(result);
+  const v1::BlockResult& block = result.block();
+  spdlog::info("block {}: {} of {} weights are zero, loss {:.6g}, {} steps ({} skipped)", block.block(), block.zeros(),
+               block.weights(), block.final_loss(), block.loss_size() + block.recovery_loss_size(),
+               block.skipped_steps());
+  return result;
+}
+
 }  // namespace
 
-absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const TaskEnvironment& environment,
+absl::StatusOr<TaskEnding> ComputePrune(const v1::Assignment& assignment, const TaskEnvironment& environment,
                                         const TaskObserver& observer) {
   storage::ObjectStore& store = environment.store;
   const v1::JobSpec& spec = assignment.spec();
   ASSIGN_OR_RETURN(const Uri model, Uri::Parse(spec.model_uri(), "model_uri"));
-  ASSIGN_OR_RETURN(const Uri folder, Uri::Parse(assignment.attempt_uri(), "attempt_uri"));
   ASSIGN_OR_RETURN(const Uri tokens, Uri::Parse(assignment.tokens_uri(), "tokens_uri"));
   RETURN_IF_ERROR(CheckUnchanged(store, model, assignment.inputs()));
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(store, model));
@@ -148,21 +169,10 @@ absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const 
   request.stored = StoredBefore(store, assignment);
   ASSIGN_OR_RETURN(pruner::BlockPruning pruning, environment.engine.Prune(request, EngineObserver(observer)));
 
-  v1::TaskResult result;
-  if (!environment.writes) return result;
-  AddStages(pruning.stages, result);
-  const StageTimer timer(environment.clock, "write");
-  if (!observer(MakeProgress("write", 0, 1))) return absl::CancelledError("stopped before writing");
-  const std::string prefix = storage::BlockPrefix(assignment.block());
-  RETURN_IF_ERROR(WriteAllocation(pruning, prefix, folder, store, result));
-  Describe(pruning, assignment.block(), prefix, *result.mutable_block());
-  RETURN_IF_ERROR(WriteShards(std::move(pruning.tensors), assignment.shard_bytes(), folder, store, result));
-  timer.Stop(result);
-  const v1::BlockResult& block = result.block();
-  spdlog::info("block {}: {} of {} weights are zero, loss {:.6g}, {} steps ({} skipped)", block.block(), block.zeros(),
-               block.weights(), block.final_loss(), block.loss_size() + block.recovery_loss_size(),
-               block.skipped_steps());
-  return result;
+  if (!environment.writes) return Finished({});
+  return TaskEnding([pruning = std::move(pruning), &assignment, environment](const TaskObserver& beside) mutable {
+    return WriteResult(std::move(pruning), assignment, environment, beside);
+  });
 }
 
 std::optional<v1::Cursor> CursorOf(const pruner::Engine& engine) {

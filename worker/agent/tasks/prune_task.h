@@ -1,4 +1,5 @@
-// TASK_KIND_PRUNE: one block through the pruner, its tensors and allocation into the attempt's folder.
+// TASK_KIND_PRUNE: one block through the pruner; then, in the ending, its tensors and allocation into the attempt's
+// folder.
 #pragma once
 
 #include <optional>
@@ -11,7 +12,7 @@
 
 namespace besa::worker {
 
-absl::StatusOr<v1::TaskResult> RunPrune(const v1::Assignment& assignment, const TaskEnvironment& environment,
+absl::StatusOr<TaskEnding> ComputePrune(const v1::Assignment& assignment, const TaskEnvironment& environment,
                                         const TaskObserver& observer);
 
 // Where the engine's activations stand, in the protocol's terms.
