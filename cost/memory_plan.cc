@@ -1,6 +1,7 @@
 #include "cost/memory_plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -223,7 +224,8 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
   options.batch_size = ShareOf(options.batch_size, compute);
   options.recovery.batch_size = ShareOf(options.recovery.batch_size, compute);
   const Sizes sizes(config, length, compute);
-  const int64_t stream = samples * length * sizes.H() * sizes.element();
+  const bool streaming = compute.activations == Placement::kHost;
+  const int64_t stream = streaming && compute.cuda ? 0 : samples * length * sizes.H() * sizes.element();
   // While walking; later the dense stream is the reference.
   const int64_t streams = TakesDenseStream(options) && TakesPrunedStream(options) ? 2 * stream : stream;
   const int64_t walk_tokens = std::min(samples, WalkBatch(length, compute.cuda)) * length;
@@ -262,11 +264,18 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
       kept.push_back({"recovery step", recovery_step + 2 * recovery_tokens * sizes.H() * sizes.element()});
     }
   }
-  const auto moment = [&](std::vector<MemoryPlan::Part> parts) {
+  // `moving`: tokens of activations that are on their way to or from the device.
+  const auto moment = [&](std::vector<MemoryPlan::Part> parts, int64_t moving = 0) {
     parts.insert(parts.end(), kept.begin(), kept.end());
     parts.push_back({"block as read", block_as_read});
+    // A worker reads the next block and, where that need not wait for it, writes the last one meanwhile.
+    parts.push_back({"block read ahead", block_as_read});
+    if (options.schedule == Schedule::kIndependent) parts.push_back({"block being written", block_as_read});
+    if (streaming) parts.push_back({"batches in transit", moving * sizes.H() * sizes.element()});
     return MemoryPlan{.parts = std::move(parts)};
   };
+  // A batch of the walk comes, and what one has become goes back.
+  const int64_t walk_moving = 3 * walk_tokens;
 
   // A batch's output waits for its check while the next one's is computed.
   const int64_t waiting = walk_tokens * sizes.H() * sizes.element();
@@ -279,19 +288,23 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
                                              {"embedded windows", walk_tokens * sizes.H() * sizes.element()}}),
                                      moment({{"activations", streams},
                                              {"tensor as read", sizes.HostBytes(sizes.LargestLinear())},
-                                             {"forward pass", walk_tokens * sizes.Forward() + waiting}})};
+                                             {"forward pass", walk_tokens * sizes.Forward() + waiting}},
+                                            walk_moving)};
   MemoryPlan statistics = moment(
-      {{"activations", stream}, {"reference", stream}, {"forward pass", walk_tokens * sizes.ForwardKept() + waiting}});
+      {{"activations", stream}, {"reference", stream}, {"forward pass", walk_tokens * sizes.ForwardKept() + waiting}},
+      walk_moving);
   if (options.method == Method::kSparseGpt) {
     statistics.parts.push_back({"Hessians", Hessians(sizes) + AddingToHessians(sizes, walk_tokens)});
   }
   moments.push_back(statistics);
+  // Of inputs and reference, two batches each.
+  const int64_t pass_moving = 4 * std::max({walk_tokens, batch_tokens, recovery_tokens});
   const int64_t final_pass = walk_tokens * (sizes.Forward() + 3 * sizes.H() * kAccumulatorBytes);
   std::vector<MemoryPlan::Part> streams_and = {{"activations", stream}, {"reference", stream}};
   if (besa) {
     const int64_t step = compute.cuda ? 0 : std::max(training_step, recovery_step);
     streams_and.push_back({"training step and final loss", std::max(step, final_pass)});
-    moments.push_back(moment(streams_and));
+    moments.push_back(moment(streams_and, pass_moving));
   } else {
     std::vector<MemoryPlan::Part> solve = streams_and;
     for (MemoryPlan::Part& part : Solving(sizes, options.method)) solve.push_back(std::move(part));
@@ -303,7 +316,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
     streams_and.push_back({"order of importance", solved * weights});
     streams_and.push_back({recovery ? "recovery step and final loss" : "final loss",
                            std::max(compute.cuda ? 0 : recovery_step, final_pass)});
-    moments.push_back(moment(streams_and));
+    moments.push_back(moment(streams_and, pass_moving));
   }
   MemoryPlan plan = Largest(moments);
   AddMask(sizes, plan);
@@ -312,6 +325,14 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
     plan.parts.push_back({"converted operands", kConvertedOperands});
   }
   return plan;
+}
+
+int64_t HostActivations(const storage::ModelConfig& config, int64_t all_samples, int64_t length,
+                        const ComputePlan& compute) {
+  const Sizes sizes(config, length, compute);
+  // LibTorch takes pinned memory in powers of two.
+  const auto stream = static_cast<uint64_t>(ShareOf(all_samples, compute) * length * sizes.H() * sizes.element());
+  return 2 * static_cast<int64_t>(std::bit_ceil(stream));
 }
 
 MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, int64_t length,

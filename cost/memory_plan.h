@@ -29,6 +29,9 @@ struct MemoryPlan {
   std::string Describe() const;
 };
 
+// Where calibration activations are kept: on the device, or in host memory, from where they stream batch by batch.
+enum class Placement { kDevice, kHost };
+
 // How an operation is computed, as far as memory goes.
 struct ComputePlan {
   bool cuda = false;
@@ -36,12 +39,18 @@ struct ComputePlan {
   // Ranks that prune a block together. Each holds a share of the samples and of every batch, and all of the weights;
   // what they add up is added up in place. Pruning alone is shared.
   int64_t ranks = 1;
+  // Of pruning. On a CPU host memory is the device's memory.
+  Placement activations = Placement::kDevice;
 };
 
 // The largest of the moments of pruning a block: walking, taking statistics, training. `options` resolved. Of the rank
 // that takes most.
 MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
                        const ComputePlan& compute);
+
+// Bytes of host memory that the activations take beside a GPU's, if they are kept there.
+int64_t HostActivations(const storage::ModelConfig& config, int64_t samples, int64_t length,
+                        const ComputePlan& compute);
 
 // The same for measuring perplexity on that many windows.
 MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, int64_t length,

@@ -33,9 +33,10 @@ class EngineTools final : public RankTools {
   EngineTools() = default;
 
   std::unique_ptr<storage::ObjectStore> store_;
-  std::unique_ptr<pruner::Engine> engine_;
   std::unique_ptr<storage::CachingStore> cache_;
   std::optional<Prefetcher> prefetcher_;
+  // Behind what it reads from in the background.
+  std::unique_ptr<pruner::Engine> engine_;
   std::optional<EngineTaskRunner> runner_;
 };
 

@@ -15,13 +15,18 @@ bool IsUsable(const ActivationStream& stream, const PruneRequest& request, const
               int64_t boundary) {
   const TokenWindows& windows = *request.calibration;
   return !stream.key.empty() && stream.key == request.stream_key && stream.block <= boundary &&
-         stream.activations.scalar_type() == options.dtype().toScalarType() &&
+         stream.activations.type() == options.dtype().toScalarType() &&
          stream.activations.sizes() == at::IntArrayRef{windows.windows, windows.length, request.config->hidden_size} &&
          stream.committed.size() <= request.committed.size() &&
          std::equal(stream.committed.begin(), stream.committed.end(), request.committed.begin());
 }
 
 }  // namespace
+
+void HeldStreams::Place(Placement placement) {
+  dense.activations = dense.activations.In(placement);
+  pruned.activations = pruned.activations.In(placement);
+}
 
 int64_t DenseBoundary(const PruneRequest& request) {
   return request.options.schedule == Schedule::kSequential ? request.block + 1 : request.block;
@@ -51,8 +56,8 @@ absl::Status StreamWalker::Walk(const storage::TensorSource& source, bool pruned
 
 absl::Status StreamWalker::Start(const storage::TensorSource& source, ActivationStream& stream) const {
   const TokenWindows& windows = *request_.calibration;
-  ASSIGN_OR_RETURN(const at::Tensor activations,
-                   Embed(*request_.config, source, windows, 0, windows.windows, options_));
+  ASSIGN_OR_RETURN(const Activations activations,
+                   Embed(*request_.config, source, windows, 0, windows.windows, options_, placement_));
   stream = {.key = request_.stream_key, .activations = activations};
   return absl::OkStatus();
 }

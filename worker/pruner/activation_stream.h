@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "worker/pruner/activations.h"
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
 #include "worker/pruner/progress.h"
@@ -26,17 +27,18 @@ struct ActivationStream {
   int64_t block = 0;
   // Of the pruned stream: what it went through, PruneRequest::committed of the blocks before `block`.
   std::vector<std::string> committed;
-  // [windows, length, hidden].
-  at::Tensor activations;
-
-  int64_t bytes() const { return activations.defined() ? static_cast<int64_t>(activations.nbytes()) : 0; }
+  Activations activations;
 };
 
 struct HeldStreams {
   ActivationStream dense;
   ActivationStream pruned;
 
-  int64_t bytes() const { return dense.bytes() + pruned.bytes(); }
+  // Of the memory they lie in.
+  int64_t bytes() const { return dense.activations.bytes() + pruned.activations.bytes(); }
+
+  // Moves them to where they are to be.
+  void Place(Placement placement);
 };
 
 // Where the dense stream has to stand: before the block in the independent schedule, whose inputs it is; behind it in
@@ -53,9 +55,14 @@ class StreamWalker {
  public:
   // `block` runs any block of the model; `weights` (BlockWeights::Allocate) holds the one at hand. All must outlive the
   // walker.
-  StreamWalker(const PruneRequest& request, const at::TensorOptions& options, const LlamaBlock& block,
-               BlockWeights& weights, StageReporter& reporter)
-      : request_(request), options_(options), block_(block), weights_(weights), reporter_(reporter) {}
+  StreamWalker(const PruneRequest& request, const at::TensorOptions& options, Placement placement,
+               const LlamaBlock& block, BlockWeights& weights, StageReporter& reporter)
+      : request_(request),
+        options_(options),
+        placement_(placement),
+        block_(block),
+        weights_(weights),
+        reporter_(reporter) {}
 
   // Steps that walking a stream to a boundary takes: windows times blocks.
   int64_t Steps(const ActivationStream& stream, int64_t to) const;
@@ -76,6 +83,7 @@ class StreamWalker {
 
   const PruneRequest& request_;
   const at::TensorOptions options_;
+  const Placement placement_;
   const LlamaBlock& block_;
   BlockWeights& weights_;
   StageReporter& reporter_;

@@ -155,10 +155,12 @@ int64_t ComputeDevice::AvailableMemory(int64_t held) const {
     const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device_.index());
     free = static_cast<int64_t>(free_bytes) + stats.reserved_bytes[0].current;
   } else {
-    free = FreePhysicalMemory() + held;
+    free = AvailableHostMemory(held);
   }
   return memory_limit_ > 0 ? std::min(free, memory_limit_) : free;
 }
+
+int64_t ComputeDevice::AvailableHostMemory(int64_t held) { return FreePhysicalMemory() + held; }
 
 int64_t ComputeDevice::PeakMemory() const {
   if (!device_.is_cuda()) return 0;

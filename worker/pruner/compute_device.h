@@ -32,6 +32,9 @@ class ComputeDevice {
   // CUDA whatever LibTorch's allocator has.
   int64_t AvailableMemory(int64_t held) const;
 
+  // Bytes of host memory that may be taken, if the caller lets go of `held` bytes of it.
+  static int64_t AvailableHostMemory(int64_t held);
+
   // The most bytes of device memory taken at once so far, caches of the allocator included; 0 on a CPU.
   int64_t PeakMemory() const;
 

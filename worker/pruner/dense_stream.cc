@@ -50,15 +50,15 @@ absl::Status ForEachBatch(int64_t samples, int64_t batch,
   return absl::OkStatus();
 }
 
-absl::StatusOr<at::Tensor> Embed(const storage::ModelConfig& config, const storage::TensorSource& source,
-                                 const TokenWindows& windows, int64_t first, int64_t count,
-                                 const at::TensorOptions& options) {
+absl::StatusOr<Activations> Embed(const storage::ModelConfig& config, const storage::TensorSource& source,
+                                  const TokenWindows& windows, int64_t first, int64_t count,
+                                  const at::TensorOptions& options, Placement placement) {
   ASSIGN_OR_RETURN(const at::Tensor embedding, LoadEmbedding(config, source, options));
-  const at::Tensor x = at::empty({count, windows.length, config.hidden_size}, options);
+  const Activations x = Activations::Allocate({count, windows.length, config.hidden_size}, options, placement);
   RETURN_IF_ERROR(ForEachBatch(
       count, WalkBatch(windows.length, options.device()), [&](int64_t begin, int64_t batch) -> absl::Status {
         ASSIGN_OR_RETURN(const at::Tensor embedded, EmbedBatch(embedding, windows, first + begin, batch));
-        x.narrow(0, begin, batch).copy_(embedded);
+        x.values().narrow(0, begin, batch).copy_(embedded);
         return absl::OkStatus();
       }));
   return x;
@@ -71,9 +71,12 @@ absl::Status CheckActivations(int64_t block_index, const BlockState& state, cons
   return CheckFinite(block_index, GroupName(kMlpOut), "leads to", y);
 }
 
-absl::Status WalkBlock(int64_t block_index, const LlamaBlock& block, const BlockWeights& weights, const at::Tensor& x,
+absl::Status WalkBlock(int64_t block_index, const LlamaBlock& block, const BlockWeights& weights, const Activations& x,
                        const std::function<absl::Status(int64_t)>& step) {
+  const int64_t batch = WalkBatch(x.sizes()[1], x.device());
   FiniteWatch watch(x.device());
+  ActivationFeed feed({x}, BatchesOf(x.windows(), batch));
+  ActivationSink sink(x);
   // The batch whose output is not yet known to be good: its input is still there.
   struct {
     int64_t first = 0;
@@ -81,22 +84,21 @@ absl::Status WalkBlock(int64_t block_index, const LlamaBlock& block, const Block
   } pending;
   const auto settle = [&]() -> absl::Status {
     if (!pending.y.defined()) return absl::OkStatus();
-    const at::Tensor input = x.narrow(0, pending.first, pending.y.size(0));
+    const int64_t count = pending.y.size(0);
     if (!watch.NextIsFinite()) {
       BlockState state;
-      return CheckActivations(block_index, state, block.Forward(input, weights, &state));
+      return CheckActivations(block_index, state, block.Forward(x.Batch(pending.first, count), weights, &state));
     }
-    input.copy_(pending.y);
-    return step(pending.first + input.size(0));
+    sink.Write(pending.first, pending.y);
+    return step(pending.first + count);
   };
-  RETURN_IF_ERROR(
-      ForEachBatch(x.size(0), WalkBatch(x.size(1), x.device()), [&](int64_t first, int64_t count) -> absl::Status {
-        const at::Tensor y = block.Forward(x.narrow(0, first, count), weights, nullptr);
-        watch.Queue(y);
-        RETURN_IF_ERROR(settle());
-        pending = {first, y};
-        return absl::OkStatus();
-      }));
+  RETURN_IF_ERROR(ForEachBatch(x.windows(), batch, [&](int64_t first, int64_t) -> absl::Status {
+    const at::Tensor y = block.Forward(feed.Next()[0], weights, nullptr);
+    watch.Queue(y);
+    RETURN_IF_ERROR(settle());
+    pending = {first, y};
+    return absl::OkStatus();
+  }));
   return settle();
 }
 

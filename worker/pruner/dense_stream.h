@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/checkpoint/checkpoint.h"
+#include "worker/pruner/activations.h"
 #include "worker/pruner/llama_block.h"
 #include "worker/pruner/pruner.h"
 
@@ -26,11 +27,10 @@ absl::Status ForEachBatch(int64_t samples, int64_t batch,
                           const std::function<absl::Status(int64_t first, int64_t count)>& body);
 
 // Embeddings of windows [first, first + count), read from `source`: [count, length, hidden]. INVALID_ARGUMENT for an id
-// that the
-// vocabulary does not have.
-absl::StatusOr<at::Tensor> Embed(const storage::ModelConfig& config, const storage::TensorSource& source,
-                                 const TokenWindows& windows, int64_t first, int64_t count,
-                                 const at::TensorOptions& options);
+// that the vocabulary does not have.
+absl::StatusOr<Activations> Embed(const storage::ModelConfig& config, const storage::TensorSource& source,
+                                  const TokenWindows& windows, int64_t first, int64_t count,
+                                  const at::TensorOptions& options, Placement placement = Placement::kDevice);
 
 // Which linear's input or output went bad in this forward pass: BadNumbers of the first one, in the order of
 // computation; OK if all numbers are finite. `state` and `y` as LlamaBlock::Forward leaves them.
@@ -38,7 +38,7 @@ absl::Status CheckActivations(int64_t block_index, const BlockState& state, cons
 
 // Replaces x [windows, length, hidden] by the block's output. OUT_OF_RANGE as CheckActivations. After a failure x is
 // neither one nor the other. `step(first window not done)` runs between batches.
-absl::Status WalkBlock(int64_t block_index, const LlamaBlock& block, const BlockWeights& weights, const at::Tensor& x,
+absl::Status WalkBlock(int64_t block_index, const LlamaBlock& block, const BlockWeights& weights, const Activations& x,
                        const std::function<absl::Status(int64_t)>& step);
 
 }  // namespace besa::pruner

@@ -82,12 +82,13 @@ TokenWindows WindowsOf(const SampleShare& share, const TokenWindows& all) {
 class TorchEngine final : public Engine {
  public:
   // `group`: null if the engine works alone.
-  TorchEngine(ComputeDevice device, std::unique_ptr<RankGroup> group, const Clock& clock)
+  TorchEngine(ComputeDevice device, std::unique_ptr<RankGroup> group, const EngineOptions& options)
       : device_(std::move(device)),
-        clock_(clock),
+        activations_(options.activations),
+        clock_(*options.clock),
         group_(std::move(group)),
         ranks_(group_ == nullptr ? RankGroup::Alone() : *group_),
-        workspace_(ranks_) {}
+        kept_{.streams = {}, .workspace = BlockWorkspace(ranks_), .ahead = BlockReadAhead(device_.device())} {}
 
   const DeviceInfo& device() const override { return device_.info(); }
 
@@ -105,7 +106,13 @@ class TorchEngine final : public Engine {
 
   int64_t BlockMemory(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
                       std::optional<ComputeType> compute) const override {
-    return cost::PlanPruning(config, samples, length, ResolveOptions(options, config, samples), Plan(compute)).Total();
+    const BesaOptions resolved = ResolveOptions(options, config, samples);
+    const auto total = [&](Placement placement) {
+      return cost::PlanPruning(config, samples, length, resolved, Plan(compute, placement)).Total();
+    };
+    if (activations_) return total(*activations_);
+    const int64_t on_device = total(Placement::kDevice);
+    return device_.device().is_cuda() ? std::min(on_device, total(Placement::kHost)) : on_device;
   }
 
   int64_t EvaluationMemory(const storage::ModelConfig& config, int64_t length,
@@ -144,15 +151,13 @@ class TorchEngine final : public Engine {
       request.calibration = &own;
       request.options = ResolveOptions(whole.options, *whole.config, share.samples, share.ranks);
       // What is of no use goes before memory is counted.
-      KeepUsable(request, device_.OptionsFor(request.compute), streams_);
-      cost::ComputePlan plan = Plan(request.compute);
-      plan.ranks = share.ranks;
-      RETURN_IF_ERROR(
-          CheckMemory(absl::StrCat("block ", request.block),
-                      cost::PlanPruning(*request.config, share.samples, own.length, request.options, plan)));
+      KeepUsable(request, device_.OptionsFor(request.compute), kept_.streams);
+      ASSIGN_OR_RETURN(const Placement placement, ChoosePlacement(request, share));
+      kept_.streams.Place(placement);
       StageReporter reporter(observer, clock_);
-      RETURN_IF_ERROR(TakeStored(request, share, device_.OptionsFor(request.compute), reporter, streams_.dense));
-      return PruneBlock(request, share, ranks_, device_, streams_, workspace_, reporter);
+      RETURN_IF_ERROR(
+          TakeStored(request, share, device_.OptionsFor(request.compute), placement, reporter, kept_.streams.dense));
+      return PruneBlock(request, share, ranks_, device_, placement, kept_, reporter);
     });
   }
 
@@ -184,7 +189,7 @@ class TorchEngine final : public Engine {
   }
 
   std::pair<std::string, int64_t> Cursor() const override {
-    const ActivationStream& inputs = streams_.pruned.key.empty() ? streams_.dense : streams_.pruned;
+    const ActivationStream& inputs = kept_.streams.pruned.key.empty() ? kept_.streams.dense : kept_.streams.pruned;
     return {inputs.key, inputs.block};
   }
 
@@ -237,12 +242,43 @@ class TorchEngine final : public Engine {
   }
 
  private:
-  cost::ComputePlan Plan(std::optional<ComputeType> compute) const {
+  cost::ComputePlan Plan(std::optional<ComputeType> compute, Placement activations = Placement::kDevice) const {
     return {.cuda = device_.device().is_cuda(),
-            .compute = device_.TypeFor(compute) == at::kBFloat16 ? ComputeType::kBFloat16 : ComputeType::kFloat32};
+            .compute = device_.TypeFor(compute) == at::kBFloat16 ? ComputeType::kBFloat16 : ComputeType::kFloat32,
+            .activations = activations};
   }
 
-  int64_t held() const { return streams_.bytes() + workspace_.bytes(); }
+  // Where this rank's calibration activations are kept. RESOURCE_EXHAUSTED if the block fits in no way.
+  absl::StatusOr<Placement> ChoosePlacement(const PruneRequest& request, const SampleShare& share) const {
+    const int64_t length = request.calibration->length;
+    const auto compute = [&](Placement placement) {
+      cost::ComputePlan of_rank = Plan(request.compute, placement);
+      of_rank.ranks = share.ranks;
+      return of_rank;
+    };
+    const auto plan = [&](Placement placement) {
+      return cost::PlanPruning(*request.config, share.samples, length, request.options, compute(placement));
+    };
+    const bool cuda = device_.device().is_cuda();
+    const std::string what = absl::StrCat("block ", request.block);
+    if (activations_ != Placement::kHost) {
+      const absl::Status fits = CheckMemory(what, plan(Placement::kDevice));
+      if (fits.ok()) return Placement::kDevice;
+      // A CPU has but one memory.
+      if (activations_.has_value() || !cuda) return fits;
+    }
+    RETURN_IF_ERROR(
+        CheckMemory(absl::StrCat(what, ", with calibration activations in host memory"), plan(Placement::kHost)));
+    if (!cuda) return Placement::kHost;
+    const int64_t needed = cost::HostActivations(*request.config, share.samples, length, compute(Placement::kHost));
+    const int64_t free = ComputeDevice::AvailableHostMemory(kept_.streams.bytes());
+    if (needed > free) {
+      return NotEnoughMemory(absl::StrCat(what, ", in host memory"), "calibration activations", needed, free);
+    }
+    return Placement::kHost;
+  }
+
+  int64_t held() const { return kept_.streams.bytes() + kept_.workspace.bytes(); }
 
   // What is held counts as free: PlanPruning has it among its parts.
   absl::Status CheckMemory(const std::string& what, const cost::MemoryPlan& plan) const {
@@ -254,18 +290,19 @@ class TorchEngine final : public Engine {
   absl::Status CheckEvaluation(const std::string& what, const cost::MemoryPlan& plan) {
     // What is kept for pruning can be made again: it gives way.
     if (plan.Total() + held() > device_.AvailableMemory(held())) {
-      streams_ = {};
-      workspace_.Clear();
+      kept_.streams = {};
+      kept_.workspace.Clear();
+      kept_.ahead.Clear();
     }
     return CheckMemory(what, plan);
   }
 
   ComputeDevice device_;
+  const std::optional<Placement> activations_;
   const Clock& clock_;
   const std::unique_ptr<RankGroup> group_;
   RankGroup& ranks_;
-  HeldStreams streams_;
-  BlockWorkspace workspace_;
+  KeptState kept_;
 };
 
 }  // namespace
@@ -278,7 +315,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& opti
     if (options.ranks) {
       ASSIGN_OR_RETURN(group, JoinRanks(*options.ranks, device.device()));
     }
-    return std::make_unique<TorchEngine>(std::move(device), std::move(group), *options.clock);
+    return std::make_unique<TorchEngine>(std::move(device), std::move(group), options);
   });
 }
 

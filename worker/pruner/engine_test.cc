@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -424,6 +425,73 @@ TEST_F(EngineTest, ASequentialRequestNamesTheCommittedBlocks) {
   EXPECT_THAT(std::string(engine->Prune(request, nullptr).status().message()), HasSubstr("committed: 0 blocks"));
   request.options.schedule = Schedule::kIndependent;
   EXPECT_EQ(engine->Prune(request, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(EngineTest, ActivationsInHostMemoryGiveTheSameBits) {
+  const auto host = NewEngine({.device = "cpu", .threads = 1, .activations = Placement::kHost});
+  const auto device = NewEngine({.device = "cpu", .threads = 1, .activations = Placement::kDevice});
+  // Batches that leave a smaller one over, several passes, a walk of two blocks, every kind of step.
+  for (const int64_t block : {0, 1, 4}) {
+    PruneRequest request = Request(block);
+    request.options = {.batch_size = 5, .epochs = 3, .recovery = {.epochs = 2, .batch_size = 5}};
+    ExpectSameBits(host->Prune(request, nullptr).value(), device->Prune(request, nullptr).value());
+  }
+  CommittedSource committed(*checkpoint_);
+  for (int block = 0; block < 2; ++block) {
+    const PruneRequest request = SequentialRequest(committed, {.batch_size = 5});
+    const BlockPruning expected = device->Prune(request, nullptr).value();
+    ExpectSameBits(host->Prune(request, nullptr).value(), expected);
+    committed.Commit(expected, std::to_string(block));
+  }
+}
+
+// Counts what is read, and fails from some read on.
+class CountingSource final : public storage::TensorSource {
+ public:
+  explicit CountingSource(const storage::TensorSource& base, int fails_from = 1 << 20)
+      : base_(base), fails_from_(fails_from) {}
+
+  absl::StatusOr<storage::TensorLocation> Find(absl::string_view name) const override { return base_.Find(name); }
+  absl::StatusOr<storage::HostTensor> Read(absl::string_view name) const override {
+    if (++reads_ >= fails_from_) return absl::UnavailableError("the store is away");
+    return base_.Read(name);
+  }
+  int reads() const { return reads_; }
+
+ private:
+  const storage::TensorSource& base_;
+  const int fails_from_;
+  mutable std::atomic<int> reads_ = 0;
+};
+
+TEST_F(EngineTest, TheNextBlockIsReadMeanwhile) {
+  const auto engine = NewEngine();
+  const auto source = std::make_shared<CountingSource>(*checkpoint_);
+  PruneRequest first = Request(0, *source);
+  first.next = NextBlock{.block = 1, .tensors = checkpoint_->BlockTensors(1), .source = source};
+  ASSERT_TRUE(engine->Prune(first, nullptr).ok());
+  const auto other = std::make_shared<CountingSource>(*checkpoint_);
+  ExpectSameBits(engine->Prune(Request(1, *other), nullptr).value(), NewEngine()->Prune(Request(1), nullptr).value());
+  EXPECT_EQ(other->reads(), 0) << "all of it had been read";
+
+  // What was read ahead of something else is of no use.
+  first = Request(2, *source);
+  first.next = NextBlock{.block = 3, .tensors = checkpoint_->BlockTensors(3), .source = source};
+  ASSERT_TRUE(engine->Prune(first, nullptr).ok());
+  PruneRequest elsewhere = Request(3, *other);
+  elsewhere.stream_key = "another model";
+  ExpectSameBits(engine->Prune(elsewhere, nullptr).value(), NewEngine()->Prune(Request(3), nullptr).value());
+  EXPECT_GT(other->reads(), 0);
+}
+
+TEST_F(EngineTest, WhatCannotBeReadAheadIsReadWhenItIsNeeded) {
+  const auto engine = NewEngine();
+  PruneRequest first = Request(0);
+  first.next = NextBlock{.block = 1,
+                         .tensors = checkpoint_->BlockTensors(1),
+                         .source = std::make_shared<CountingSource>(*checkpoint_, /*fails_from=*/3)};
+  ASSERT_TRUE(engine->Prune(first, nullptr).ok());
+  ExpectSameBits(engine->Prune(Request(1), nullptr).value(), NewEngine()->Prune(Request(1), nullptr).value());
 }
 
 TEST_F(EngineTest, ACursorOfAnotherTextIsNotUsed) {

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <latch>
 #include <new>
 #include <random>
 
@@ -106,6 +107,24 @@ class RandomModel final : public storage::TensorSource {
   storage::ModelConfig config_;
 };
 
+// Says when as many tensors were read as a block has.
+class AwaitedModel final : public storage::TensorSource {
+ public:
+  AwaitedModel(const RandomModel& model, int64_t tensors) : model_(model), left_(tensors) {}
+
+  absl::StatusOr<storage::TensorLocation> Find(absl::string_view name) const override { return model_.Find(name); }
+  absl::StatusOr<storage::HostTensor> Read(absl::string_view name) const override {
+    auto tensor = model_.Read(name);
+    left_.count_down();
+    return tensor;
+  }
+  void Await() const { left_.wait(); }
+
+ private:
+  const RandomModel& model_;
+  mutable std::latch left_;
+};
+
 struct Case {
   const char* name;
   storage::ModelConfig config;
@@ -113,6 +132,7 @@ struct Case {
   int64_t length;
   BesaOptions options;
   ComputeType compute = ComputeType::kFloat32;
+  Placement activations = Placement::kDevice;
 };
 
 storage::ModelConfig Config(int64_t hidden, int64_t intermediate, int64_t heads, int64_t kv_heads, int64_t vocab) {
@@ -154,25 +174,42 @@ TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
     EXPECT_GE(ratio, 1.0);
     EXPECT_LE(ratio, 1.3);
   };
-  const ComputePlan compute = {.cuda = false, .compute = test.compute};
+  const ComputePlan compute = {.cuda = false, .compute = test.compute, .activations = test.activations};
   const BesaOptions options = ResolveOptions(test.options, test.config, test.samples);
   const bool sequential = options.schedule == Schedule::kSequential;
-  const PruneRequest request = {.config = &test.config,
-                                .dense = &model,
-                                .pruned = sequential ? &model : nullptr,
-                                .committed = std::vector<std::string>(sequential ? 1 : 0, "block 0"),
-                                .block_tensors = model.BlockTensors(1),
-                                .stream_key = "random",
-                                .calibration = &text,
-                                .block = 1,
-                                .options = test.options,
-                                .compute = test.compute};
+  const std::vector<std::string> tensors = model.BlockTensors(1);
+  const auto ahead = std::make_shared<AwaitedModel>(model, std::ssize(tensors));
+  PruneRequest request = {.config = &test.config,
+                          .dense = &model,
+                          .pruned = sequential ? &model : nullptr,
+                          .committed = std::vector<std::string>(sequential ? 1 : 0, "block 0"),
+                          .block_tensors = model.BlockTensors(1),
+                          .stream_key = "random",
+                          .calibration = &text,
+                          .block = 1,
+                          .next = NextBlock{.block = 1, .tensors = tensors, .source = ahead},
+                          .options = test.options,
+                          .compute = test.compute};
 
-  const auto engine = Engine::Create({.device = "cpu", .threads = 1}).value();
+  const auto engine = Engine::Create({.device = "cpu", .threads = 1, .activations = test.activations}).value();
+  // The next block has been read by the time that it gets tight.
+  const Observer observer = [&](const Progress& progress) {
+    if (progress.stage == "statistics" && request.next) ahead->Await();
+    return true;
+  };
   // What recovery keeps is there while the next block is solved.
   const int blocks = options.recovery.given() && options.method != Method::kBesa ? 2 : 1;
   const int64_t pruning = PeakOf([&] {
-    for (int i = 0; i < blocks; ++i) EXPECT_EQ(engine->Prune(request, nullptr).status(), absl::OkStatus());
+    // A worker may be writing the block before.
+    std::vector<storage::HostTensor> written;
+    if (!sequential) {
+      for (const std::string& name : tensors) written.push_back(model.Read(name).value());
+    }
+    for (int i = 0; i < blocks; ++i) {
+      // The first one gave the second what it had read ahead.
+      if (i > 0) request.next.reset();
+      EXPECT_EQ(engine->Prune(request, observer).status(), absl::OkStatus());
+    }
   });
   expect("pruning", PlanPruning(test.config, test.samples, test.length, options, compute), pruning);
 
@@ -267,6 +304,14 @@ INSTANTIATE_TEST_SUITE_P(
              64,
              512,
              {.schedule = Schedule::kSequential, .reference = Reference::kPrunedStream, .batch_size = 1, .epochs = 1}},
+        // In two batches each at a time.
+        Case{"activations in host memory",
+             Config(256, 704, 4, 2, 500),
+             64,
+             512,
+             {.batch_size = 8, .epochs = 1},
+             ComputeType::kFloat32,
+             Placement::kHost},
         // The embeddings do.
         Case{"large vocabulary", Config(128, 352, 2, 1, 60000), 4, 64, {.batch_size = 1, .epochs = 1}},
         Case{
@@ -310,6 +355,21 @@ TEST(MemoryPlan, ARankTakesWhatAnEngineAloneTakesForItsShare) {
     EXPECT_EQ(plan(33, 3, 4), plan(9, 1, 1));
     EXPECT_LT(plan(128, 8, 4), plan(128, 8, 1));
   }
+}
+
+// The figures of docs/benchmarks.md are held against real ones by besa-bench.
+TEST(MemoryPlan, ActivationsInHostMemoryMakeRoomOnAGpu) {
+  const storage::ModelConfig config = Config(8192, 28672, 64, 8, 32000);
+  const BesaOptions options = ResolveOptions({}, config, 128);
+  const auto total = [&](Placement activations) {
+    return PlanPruning(config, 128, 2048, options,
+                       {.cuda = true, .compute = ComputeType::kBFloat16, .activations = activations})
+        .Total();
+  };
+  const int64_t stream = int64_t{128} * 2048 * 8192 * 2;
+  EXPECT_LT(total(Placement::kHost), total(Placement::kDevice) - 2 * stream + stream / 4);
+  EXPECT_LT(total(Placement::kHost), int64_t{20} << 30);
+  EXPECT_EQ(cost::HostActivations(config, 128, 2048, {.cuda = true, .compute = ComputeType::kBFloat16}), 2 * stream);
 }
 
 TEST(MemoryPlan, DescribesItsPartsLargestFirst) {

@@ -74,7 +74,8 @@ absl::Status ForEachLogits(const storage::ModelConfig& config, const storage::Te
   const int64_t logit_batch = cost::LogitWindows(config.vocab_size, text.length);
   return ForEachBatch(
       text.windows, cost::EvaluationGroup(text.length), [&](int64_t first, int64_t count) -> absl::Status {
-        ASSIGN_OR_RETURN(const at::Tensor hidden, Embed(config, source, text, first, count, options));
+        ASSIGN_OR_RETURN(const Activations embedded, Embed(config, source, text, first, count, options));
+        const at::Tensor& hidden = embedded.values();
         RETURN_IF_ERROR(
             WalkModel(config, source, hidden, [&](int64_t done) { return reporter.Step(first * layers + done); }));
         ASSIGN_OR_RETURN(const ModelHead head, ModelHead::Load(config, source, options));
@@ -113,7 +114,8 @@ absl::StatusOr<ComparisonResult> CompareModels(const storage::ModelConfig& confi
   double pruned_sum = 0.0;
   double divergence = 0.0;
   const auto group = [&](int64_t first, int64_t count) -> absl::Status {
-    ASSIGN_OR_RETURN(const at::Tensor x, Embed(config, dense, text, first, count, options));
+    ASSIGN_OR_RETURN(const Activations embedded, Embed(config, dense, text, first, count, options));
+    const at::Tensor& x = embedded.values();
     const at::Tensor y = x.clone();
     const auto step = [&](int64_t done) { return reporter.Step(2 * first * layers + done); };
     RETURN_IF_ERROR(WalkModel(config, dense, x, step));

@@ -1,17 +1,15 @@
 #include "worker/pruner/prune_block.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "cost/batches.h"
-#include "storage/base/sha256.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/dense_stream.h"
 #include "worker/pruner/errors.h"
@@ -32,19 +30,21 @@ namespace {
 class BlockJob {
  public:
   BlockJob(const PruneRequest& request, const SampleShare& share, RankGroup& ranks, const ComputeDevice& device,
-           HeldStreams& streams, BlockWorkspace& workspace, StageReporter& reporter)
+           Placement placement, KeptState& kept, StageReporter& reporter)
       : request_(request),
         options_(request.options),
         share_(share),
         ranks_(ranks),
         shape_(BlockShape::Of(*request.config, request.block)),
         tensor_options_(device.OptionsFor(request.compute)),
-        streams_(streams),
-        workspace_(workspace),
+        placement_(placement),
+        streams_(kept.streams),
+        workspace_(kept.workspace),
+        ahead_(kept.ahead),
         reporter_(reporter) {}
 
   absl::StatusOr<BlockPruning> Run() {
-    RETURN_IF_ERROR(ReadBlock());
+    RETURN_IF_ERROR(Load());
     workspace_.Prepare(shape_, request_.calibration->length, tensor_options_);
     RETURN_IF_ERROR(Walk());
     RETURN_IF_ERROR(TakeStatistics());
@@ -59,10 +59,10 @@ class BlockJob {
   int64_t samples() const { return request_.calibration->windows; }
   const LlamaBlock& block() const { return workspace_.block(); }
   const BlockWeights& dense() const { return workspace_.dense(); }
-  StreamWalker Walker() { return {request_, tensor_options_, block(), workspace_.dense(), reporter_}; }
+  StreamWalker Walker() { return {request_, tensor_options_, placement_, block(), workspace_.dense(), reporter_}; }
   int64_t walk_batch() const { return WalkBatch(request_.calibration->length, tensor_options_.device()); }
 
-  absl::Status ReadBlock();
+  absl::Status Load();
   absl::Status Walk();
   absl::Status UploadDense();
   absl::Status TakeStatistics();
@@ -78,34 +78,38 @@ class BlockJob {
   RankGroup& ranks_;
   const BlockShape shape_;
   const at::TensorOptions tensor_options_;
+  const Placement placement_;
   HeldStreams& streams_;
   BlockWorkspace& workspace_;
+  BlockReadAhead& ahead_;
   StageReporter& reporter_;
 
   BlockPruning result_;
   // Of result_.tensors, until they are on the device.
   BlockTensors staged_;
   // What enters the block, and what its output is compared with, [own samples, length, hidden].
-  at::Tensor x_;
-  at::Tensor reference_;
+  Activations x_;
+  Activations reference_;
   std::unique_ptr<PruningMethod> method_;
   MethodResult pruned_;
 };
 
-absl::Status BlockJob::ReadBlock() {
-  const int64_t count = static_cast<int64_t>(request_.block_tensors.size());
-  RETURN_IF_ERROR(reporter_.Begin("load", count));
-  Sha256 hash;
-  for (const std::string& name : request_.block_tensors) {
-    ASSIGN_OR_RETURN(storage::HostTensor tensor, request_.dense->Read(name));
-    hash.Update(tensor.bytes);
-    if (absl::string_view within = tensor.name; absl::ConsumePrefix(&within, storage::BlockPrefix(request_.block))) {
-      ASSIGN_OR_RETURN(staged_[std::string(within)], Stage(tensor, tensor_options_.device()));
-    }
-    result_.tensors.push_back(std::move(tensor));
-    RETURN_IF_ERROR(reporter_.Step(static_cast<int64_t>(result_.tensors.size())));
+absl::Status BlockJob::Load() {
+  const std::vector<std::string>& names = request_.block_tensors;
+  RETURN_IF_ERROR(reporter_.Begin("load", std::ssize(names)));
+  ASSIGN_OR_RETURN(std::optional<ReadBlock> read,
+                   ahead_.Take(request_.stream_key, request_.block, names, [&] { return reporter_.Step(0); }));
+  if (read) {
+    RETURN_IF_ERROR(reporter_.Step(std::ssize(names)));
+  } else {
+    ASSIGN_OR_RETURN(read, ReadBlockTensors(*request_.dense, request_.block, names, tensor_options_.device(),
+                                            [&](int64_t done) { return reporter_.Step(done); }));
   }
-  result_.input_sha256 = hash.Finish();
+  result_.tensors = std::move(read->tensors);
+  result_.input_sha256 = std::move(read->sha256);
+  staged_ = std::move(read->staged);
+  // From here on the store has nothing else to do for this block.
+  if (request_.next) ahead_.Begin(request_.stream_key, *request_.next);
   return absl::OkStatus();
 }
 
@@ -139,7 +143,7 @@ absl::Status BlockJob::TakeStatistics() {
   RETURN_IF_ERROR(reporter_.Begin("statistics", before + samples()));
   RETURN_IF_ERROR(UploadDense());
   if (step_dense) RETURN_IF_ERROR(Walker().StepDense(streams_.dense));
-  reference_ = own_pass ? streams_.dense.activations : at::empty_like(x_);
+  reference_ = own_pass ? streams_.dense.activations : Activations::Allocate(x_.sizes(), tensor_options_, placement_);
   method_ = MakeMethod(options_, shape_, tensor_options_);
   FiniteWatch watch(tensor_options_.device());
   // The batch whose output is not yet known to be good begins here.
@@ -148,18 +152,20 @@ absl::Status BlockJob::TakeStatistics() {
     if (end == pending) return absl::OkStatus();
     if (!watch.NextIsFinite()) {
       BlockState state;
-      const at::Tensor y = block().Forward(x_.narrow(0, pending, end - pending), dense(), &state);
+      const at::Tensor y = block().Forward(x_.Batch(pending, end - pending), dense(), &state);
       return CheckActivations(request_.block, state, y);
     }
     pending = end;
     return reporter_.Step(before + end);
   };
-  RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
+  ActivationFeed feed({x_}, BatchesOf(samples(), walk_batch()));
+  ActivationSink sink(reference_);
+  RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t) -> absl::Status {
     BlockState state;
-    const at::Tensor y = block().Forward(x_.narrow(0, first, count), dense(), &state);
+    const at::Tensor y = block().Forward(feed.Next()[0], dense(), &state);
     watch.Queue(y);
     method_->Observe(state);
-    if (!own_pass) reference_.narrow(0, first, count).copy_(y);
+    if (!own_pass) sink.Write(first, y);
     return settle(first);
   }));
   return settle(samples());
@@ -216,16 +222,17 @@ absl::Status BlockJob::Write() {
 
 absl::StatusOr<double> BlockJob::FinalLoss() {
   LossSum loss(shape_.hidden, tensor_options_.device());
-  const int64_t measured = cost::FinalLossSamples(share_.samples, request_.calibration->length);
-  RETURN_IF_ERROR(
-      ForEachBatch(share_.Before(measured), walk_batch(), [&](int64_t first, int64_t count) -> absl::Status {
-        const at::Tensor y = block().Forward(x_.narrow(0, first, count), workspace_.pruned(), nullptr);
-        if (CountNonFinite(y) > 0) {
-          return BadNumbers(request_.block, GroupName(kMlpOut), "the pruned block's output is NaN or infinite");
-        }
-        loss.Add(y, reference_.narrow(0, first, count));
-        return absl::OkStatus();
-      }));
+  const int64_t measured = share_.Before(cost::FinalLossSamples(share_.samples, request_.calibration->length));
+  ActivationFeed feed({x_, reference_}, BatchesOf(measured, walk_batch()));
+  RETURN_IF_ERROR(ForEachBatch(measured, walk_batch(), [&](int64_t, int64_t) -> absl::Status {
+    const ActivationFeed::Batch batch = feed.Next();
+    const at::Tensor y = block().Forward(batch[0], workspace_.pruned(), nullptr);
+    if (CountNonFinite(y) > 0) {
+      return BadNumbers(request_.block, GroupName(kMlpOut), "the pruned block's output is NaN or infinite");
+    }
+    loss.Add(y, batch[1]);
+    return absl::OkStatus();
+  }));
   return loss.Loss(ranks_);
 }
 
@@ -276,9 +283,9 @@ absl::Status BlockJob::WriteLinear(Linear linear) {
 }  // namespace
 
 absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const SampleShare& share, RankGroup& ranks,
-                                        const ComputeDevice& device, HeldStreams& streams, BlockWorkspace& workspace,
+                                        const ComputeDevice& device, Placement placement, KeptState& kept,
                                         StageReporter& reporter) {
-  BlockJob job(request, share, ranks, device, streams, workspace, reporter);
+  BlockJob job(request, share, ranks, device, placement, kept, reporter);
   ASSIGN_OR_RETURN(BlockPruning result, job.Run());
   device.Synchronize();
   result.stages = reporter.Finish();

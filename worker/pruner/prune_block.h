@@ -3,6 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/pruner/activation_stream.h"
+#include "worker/pruner/block_reader.h"
 #include "worker/pruner/block_workspace.h"
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/progress.h"
@@ -12,12 +13,19 @@
 
 namespace besa::pruner {
 
-// `streams` hold what earlier blocks left and KeepUsable did. Afterwards the dense stream stands behind the block and
-// the pruned one in front of it; if pruning failed, before that, wherever the walk got to.
+// What an engine keeps from block to block.
+struct KeptState {
+  HeldStreams streams;
+  BlockWorkspace workspace;
+  BlockReadAhead ahead;
+};
+
+// `kept.streams` hold what earlier blocks left and KeepUsable did, where `placement` says. Afterwards the dense stream
+// stands behind the block and the pruned one in front of it; if pruning failed, before that, wherever the walk got to.
 //
 // The request is that of one rank: its calibration windows are its share, its options are resolved.
 absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const SampleShare& share, RankGroup& ranks,
-                                        const ComputeDevice& device, HeldStreams& streams, BlockWorkspace& workspace,
+                                        const ComputeDevice& device, Placement placement, KeptState& kept,
                                         StageReporter& reporter);
 
 }  // namespace besa::pruner

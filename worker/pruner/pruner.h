@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "cost/memory_plan.h"
 #include "cost/pruning_options.h"
 #include "storage/base/clock.h"
 #include "storage/checkpoint/checkpoint.h"
@@ -28,6 +29,7 @@ using cost::ComputeType;
 using cost::Granularity;
 using cost::Method;
 using cost::Pattern;
+using cost::Placement;
 using cost::Preset;
 using cost::RecoveryMasks;
 using cost::RecoveryOptions;
@@ -88,6 +90,9 @@ struct EngineOptions {
   int64_t memory_limit = 0;
   // Unset: the engine works alone. Else Create waits for the others, for minutes.
   std::optional<RankOptions> ranks;
+  // Where calibration activations are kept. Unset: on the device if they fit there, else in host memory. The results
+  // are the same, bit for bit.
+  std::optional<Placement> activations;
   // Times the stages. Must outlive the engine.
   const Clock* clock = &Clock::Real();
 };
@@ -126,6 +131,15 @@ struct SweepRequest {
   std::optional<ComputeType> compute;
 };
 
+// A block that is likely to be pruned next: it is read while this one is computed, so that the device need not wait.
+struct NextBlock {
+  int64_t block = 0;
+  // Names of all its tensors.
+  std::vector<std::string> tensors;
+  // Kept until they are read, or until the engine is asked for another block.
+  std::shared_ptr<const storage::TensorSource> source;
+};
+
 struct PruneRequest {
   // The checkpoint that `dense` reads and its shape. Must outlive the call.
   const storage::ModelConfig* config = nullptr;
@@ -143,6 +157,7 @@ struct PruneRequest {
   // Taken if it lies nearer before the block than what is held; the result is the same.
   std::optional<StoredActivations> stored;
   int64_t block = 0;
+  std::optional<NextBlock> next;
   BesaOptions options;
   // Unset: float32 on a CPU, bfloat16 on a GPU.
   std::optional<ComputeType> compute;
@@ -239,7 +254,8 @@ class Engine {
   virtual std::string NumericsClass(std::optional<ComputeType> compute) const = 0;
 
   // Bytes of memory that pruning any block of the model, evaluating it, and comparing it with its pruned self will
-  // take an engine that works alone.
+  // take an engine that works alone; the first, at the least: where the engine may choose, a GPU with more of it keeps
+  // calibration activations too.
   virtual int64_t BlockMemory(const storage::ModelConfig& config, int64_t samples, int64_t length,
                               const BesaOptions& options, std::optional<ComputeType> compute) const = 0;
   virtual int64_t EvaluationMemory(const storage::ModelConfig& config, int64_t length,

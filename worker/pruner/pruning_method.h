@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/pruner/activations.h"
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
 #include "worker/pruner/progress.h"
@@ -31,8 +32,8 @@ struct BlockInputs {
   const BlockWeights& dense;
   // What enters the block, and what it should make of that, [own samples, length, hidden]: this rank's share of all
   // samples. What depends on samples is added up over `ranks`.
-  at::Tensor x;
-  at::Tensor reference;
+  Activations x;
+  Activations reference;
   SampleShare share;
   RankGroup& ranks;
   // Whose block and dense weights these are; for BESA.

@@ -6,6 +6,7 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <map>
 #include <utility>
 
 namespace besa::pruner {
@@ -18,6 +19,19 @@ struct StepGraph::Recorded {
   at::cuda::CUDAGraph graph;
   bool complete = false;
 };
+
+namespace {
+
+// The default stream cannot be recorded. Always the same one: libraries keep a workspace for each stream that they were
+// called on (cuBLAS 32 MiB and more), for good.
+c10::cuda::CUDAStream RecordingStream(c10::DeviceIndex device) {
+  thread_local std::map<c10::DeviceIndex, c10::cuda::CUDAStream> streams;
+  const auto found = streams.find(device);
+  if (found != streams.end()) return found->second;
+  return streams.emplace(device, c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device)).first->second;
+}
+
+}  // namespace
 
 StepGraph::StepGraph(Step step) : step_(std::move(step)) {}
 StepGraph::~StepGraph() = default;
@@ -41,9 +55,8 @@ at::Tensor StepGraph::Run(const at::Tensor& x, const at::Tensor& reference) {
 void StepGraph::Record() {
   // What the first call left in the allocator's cache would stay there unused, beside what the graph takes.
   c10::cuda::CUDACachingAllocator::emptyCache();
-  // The default stream cannot be recorded. Nothing runs meanwhile, so there is nothing to wait for.
-  const c10::cuda::CUDAStreamGuard guard(
-      c10::cuda::getStreamFromPool(/*isHighPriority=*/false, recorded_->x.get_device()));
+  // Nothing runs meanwhile, so there is nothing to wait for.
+  const c10::cuda::CUDAStreamGuard guard(RecordingStream(recorded_->x.get_device()));
   // Other threads may go on allocating meanwhile.
   recorded_->graph.capture_begin(/*pool=*/{0, 0}, cudaStreamCaptureModeThreadLocal);
   try {

@@ -29,10 +29,12 @@ storage::HostTensor ToHost(const at::Tensor& x, const at::TensorOptions& options
 }
 
 // nullopt: what is stored is of no use here.
-absl::StatusOr<std::optional<at::Tensor>> ReadParts(const PruneRequest& request, const SampleShare& share,
-                                                    const at::TensorOptions& options, StageReporter& reporter) {
+absl::StatusOr<std::optional<Activations>> ReadParts(const PruneRequest& request, const SampleShare& share,
+                                                     const at::TensorOptions& options, Placement placement,
+                                                     StageReporter& reporter) {
   const TokenWindows& windows = *request.calibration;
-  const at::Tensor x = at::empty({windows.windows, windows.length, request.config->hidden_size}, options);
+  const Activations x =
+      Activations::Allocate({windows.windows, windows.length, request.config->hidden_size}, options, placement);
   int64_t next = 0;
   for (const StoredActivations::Part& part : request.stored->parts) {
     if (part.first_window != next || part.windows < 1 || next + part.windows > share.samples) return std::nullopt;
@@ -43,7 +45,9 @@ absl::StatusOr<std::optional<at::Tensor>> ReadParts(const PruneRequest& request,
     const SampleShare::Range own = share.Of(next, part.windows);
     if (own.count > 0) {
       const at::Tensor read = at::from_blob(host->bytes.data(), shape, options.device(at::kCPU));
-      x.narrow(0, own.first, own.count).copy_(read.slice(0, share.Global(own.first) - next, part.windows, share.ranks));
+      x.values()
+          .narrow(0, own.first, own.count)
+          .copy_(read.slice(0, share.Global(own.first) - next, part.windows, share.ranks));
     }
     next += part.windows;
     RETURN_IF_ERROR(reporter.Step(next));
@@ -58,11 +62,12 @@ absl::Status SweepDense(const SweepRequest& request, const at::TensorOptions& op
   const int64_t last = request.boundaries.empty() ? 0 : request.boundaries.back();
   const int64_t windows = request.windows->windows;
   RETURN_IF_ERROR(reporter.Begin("walk", last * windows));
-  ASSIGN_OR_RETURN(const at::Tensor x, Embed(*request.config, *request.dense, *request.windows, 0, windows, options));
+  ASSIGN_OR_RETURN(const Activations x, Embed(*request.config, *request.dense, *request.windows, 0, windows, options));
   const LlamaBlock block(BlockShape::Of(*request.config, 0), request.windows->length, options);
   BlockWeights weights = BlockWeights::Allocate(block.shape(), options);
   for (int64_t at = 0;; ++at) {
-    if (std::ranges::binary_search(request.boundaries, at)) RETURN_IF_ERROR(request.store(at, ToHost(x, options)));
+    if (std::ranges::binary_search(request.boundaries, at))
+      RETURN_IF_ERROR(request.store(at, ToHost(x.values(), options)));
     if (at == last) return absl::OkStatus();
     weights.shape = BlockShape::Of(*request.config, at);
     RETURN_IF_ERROR(LoadBlock(*request.dense, at, weights));
@@ -71,13 +76,13 @@ absl::Status SweepDense(const SweepRequest& request, const at::TensorOptions& op
 }
 
 absl::Status TakeStored(const PruneRequest& request, const SampleShare& share, const at::TensorOptions& options,
-                        StageReporter& reporter, ActivationStream& dense) {
+                        Placement placement, StageReporter& reporter, ActivationStream& dense) {
   if (!request.stored || request.stored->block > DenseBoundary(request)) return absl::OkStatus();
   if (!dense.key.empty() && dense.block >= request.stored->block) return absl::OkStatus();
   // What is held goes before memory is taken for what comes.
   dense = {};
   RETURN_IF_ERROR(reporter.Begin("fetch", share.samples));
-  ASSIGN_OR_RETURN(const std::optional<at::Tensor> x, ReadParts(request, share, options, reporter));
+  ASSIGN_OR_RETURN(const std::optional<Activations> x, ReadParts(request, share, options, placement, reporter));
   if (x) dense = {.key = request.stream_key, .block = request.stored->block, .activations = *x};
   return absl::OkStatus();
 }

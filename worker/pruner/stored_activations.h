@@ -21,6 +21,6 @@ absl::Status SweepDense(const SweepRequest& request, const at::TensorOptions& op
 // in another type or shape, or cannot be read, is passed over: the walk makes it again. CANCELLED if the observer says
 // so.
 absl::Status TakeStored(const PruneRequest& request, const SampleShare& share, const at::TensorOptions& options,
-                        StageReporter& reporter, ActivationStream& dense);
+                        Placement placement, StageReporter& reporter, ActivationStream& dense);
 
 }  // namespace besa::pruner

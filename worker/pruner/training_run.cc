@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
-#include "worker/pruner/dense_stream.h"
 #include "worker/pruner/errors.h"
 
 namespace besa::pruner {
@@ -80,15 +79,19 @@ class LogReader {
 
 }  // namespace
 
-absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const at::Tensor& x, const at::Tensor& reference,
+absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const Activations& x, const Activations& reference,
                                         const SampleShare& share, const Passes& passes, int64_t block_index,
                                         StageReporter& reporter) {
-  LogReader reader(passes.Steps(share.samples), x.device(), block_index, reporter);
-  for (int64_t epoch = 0; epoch < passes.epochs; ++epoch) {
-    RETURN_IF_ERROR(ForEachBatch(share.samples, passes.batch_size, [&](int64_t first, int64_t count) {
-      const SampleShare::Range own = share.Of(first, count);
-      return reader.Add(step(x.narrow(0, own.first, own.count), reference.narrow(0, own.first, own.count)));
-    }));
+  const int64_t steps = passes.Steps(share.samples);
+  LogReader reader(steps, x.device(), block_index, reporter);
+  std::vector<SampleShare::Range> batches;
+  for (const SampleShare::Range& all : BatchesOf(share.samples, passes.batch_size)) {
+    batches.push_back(share.Of(all.first, all.count));
+  }
+  ActivationFeed feed({x, reference}, std::move(batches), passes.epochs);
+  for (int64_t i = 0; i < steps; ++i) {
+    const ActivationFeed::Batch batch = feed.Next();
+    RETURN_IF_ERROR(reader.Add(step(batch[0], batch[1])));
   }
   RETURN_IF_ERROR(reader.Finish());
   return std::move(reader.log());

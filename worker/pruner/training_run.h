@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/pruner/activations.h"
 #include "worker/pruner/block_trainer.h"
 #include "worker/pruner/progress.h"
 #include "worker/pruner/sample_share.h"
@@ -36,7 +37,7 @@ using TrainingStep = std::function<at::Tensor(const at::Tensor& x, const at::Ten
 // Runs the passes over `share.samples` samples, of which x and reference [share.own(), length, hidden] are this rank's,
 // in the stage that the reporter is in. OUT_OF_RANGE (BadNumbers) naming the first linear whose gradient was not finite
 // in five steps in a row.
-absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const at::Tensor& x, const at::Tensor& reference,
+absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const Activations& x, const Activations& reference,
                                         const SampleShare& share, const Passes& passes, int64_t block_index,
                                         StageReporter& reporter);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -135,6 +136,34 @@ absl::StatusOr<v1::TaskResult> WriteResult(pruner::BlockPruning pruning, const v
   return result;
 }
 
+// The checkpoint, read ahead of if the worker has a cache.
+struct DenseModel {
+  explicit DenseModel(Checkpoint opened) : checkpoint(std::move(opened)) {}
+
+  const Checkpoint checkpoint;
+  std::optional<ReadAheadSource> ahead;
+
+  static absl::StatusOr<std::shared_ptr<const DenseModel>> Open(const TaskEnvironment& environment, const Uri& model) {
+    ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(environment.store, model));
+    auto opened = std::make_shared<DenseModel>(std::move(checkpoint));
+    if (environment.prefetcher != nullptr) opened->ahead.emplace(opened->checkpoint, *environment.prefetcher);
+    return std::shared_ptr<const DenseModel>(std::move(opened));
+  }
+
+  const storage::TensorSource& source() const {
+    return ahead ? static_cast<const storage::TensorSource&>(*ahead) : checkpoint;
+  }
+};
+
+// The block behind this one: who prunes a block mostly goes on there.
+std::optional<pruner::NextBlock> NextOf(const v1::Assignment& assignment,
+                                        const std::shared_ptr<const DenseModel>& model) {
+  const int64_t next = assignment.block() + 1;
+  if (next >= model->checkpoint.config().num_hidden_layers) return std::nullopt;
+  return pruner::NextBlock{
+      .block = next, .tensors = model->checkpoint.BlockTensors(next), .source = {model, &model->source()}};
+}
+
 }  // namespace
 
 absl::StatusOr<TaskEnding> ComputePrune(const v1::Assignment& assignment, const TaskEnvironment& environment,
@@ -144,19 +173,18 @@ absl::StatusOr<TaskEnding> ComputePrune(const v1::Assignment& assignment, const 
   ASSIGN_OR_RETURN(const Uri model, Uri::Parse(spec.model_uri(), "model_uri"));
   ASSIGN_OR_RETURN(const Uri tokens, Uri::Parse(assignment.tokens_uri(), "tokens_uri"));
   RETURN_IF_ERROR(CheckUnchanged(store, model, assignment.inputs()));
-  ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(store, model));
-  std::optional<ReadAheadSource> ahead;
-  if (environment.prefetcher != nullptr) ahead.emplace(checkpoint, *environment.prefetcher);
-  const storage::TensorSource* const dense = ahead ? static_cast<const storage::TensorSource*>(&*ahead) : &checkpoint;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const DenseModel> opened, DenseModel::Open(environment, model));
+  const Checkpoint& checkpoint = opened->checkpoint;
   ASSIGN_OR_RETURN(const pruner::TokenWindows calibration, ReadTokens(store, tokens.Join(kCalibrationFile)));
 
   pruner::PruneRequest request;
   request.config = &checkpoint.config();
-  request.dense = dense;
+  request.dense = &opened->source();
   request.block_tensors = checkpoint.BlockTensors(assignment.block());
   request.stream_key = StreamKey(assignment);
   request.calibration = &calibration;
   request.block = assignment.block();
+  request.next = NextOf(assignment, opened);
   request.options = cost::BesaOptionsOf(spec);
   if (assignment.sparsity() > 0.0) request.options.sparsity = assignment.sparsity();
   std::optional<OverlaySource> pruned;
