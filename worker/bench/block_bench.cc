@@ -1,7 +1,10 @@
 #include "worker/bench/block_bench.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <random>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +15,7 @@
 #include "storage/base/format_bytes.h"
 #include "storage/base/status_macros.h"
 #include "worker/bench/synthetic_source.h"
+#include "worker/pruner/kernel_times.h"
 
 namespace besa::bench {
 namespace {
@@ -57,38 +61,130 @@ absl::Status MeasureSteps(pruner::Engine& engine, const BlockBenchRequest& reque
                  shape.TotalWeights() / (bfloat16 ? 2 : 1));
 }
 
+// The random model with one of its blocks as it was pruned.
+class CommittedSource final : public storage::TensorSource {
+ public:
+  explicit CommittedSource(const storage::TensorSource& dense) : dense_(dense) {}
+
+  void Commit(std::vector<storage::HostTensor> tensors) {
+    tensors_.clear();
+    for (storage::HostTensor& tensor : tensors) {
+      const std::string name = tensor.name;
+      tensors_.emplace(name, std::move(tensor));
+    }
+  }
+
+  absl::StatusOr<storage::TensorLocation> Find(absl::string_view name) const override { return dense_.Find(name); }
+  absl::StatusOr<storage::HostTensor> Read(absl::string_view name) const override {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? dense_.Read(name) : absl::StatusOr<storage::HostTensor>(found->second);
+  }
+
+ private:
+  const storage::TensorSource& dense_;
+  std::map<std::string, storage::HostTensor, std::less<>> tensors_;
+};
+
+// One block after the other, as a worker prunes them.
+class BlockSeries {
+ public:
+  BlockSeries(pruner::Engine& engine, const BlockBenchRequest& request)
+      : engine_(engine),
+        request_(request),
+        dense_(std::make_shared<SyntheticSource>(request.config)),
+        committed_(*dense_),
+        calibration_(RandomTokens(request)) {}
+
+  absl::StatusOr<pruner::BlockPruning> PruneNext(const pruner::Observer& observer) {
+    const bool sequential = request_.options.schedule == pruner::Schedule::kSequential;
+    pruner::PruneRequest prune{.config = &request_.config,
+                               .dense = dense_.get(),
+                               .pruned = sequential ? &committed_ : nullptr,
+                               .committed = identities_,
+                               .block_tensors = TensorsOf(next_),
+                               .stream_key = "bench",
+                               .calibration = &calibration_,
+                               .block = next_,
+                               .next = pruner::NextBlock{next_ + 1, TensorsOf(next_ + 1), dense_},
+                               .options = request_.options,
+                               .compute = request_.compute};
+    ASSIGN_OR_RETURN(pruner::BlockPruning pruning, engine_.Prune(prune, observer));
+    if (sequential) {
+      committed_.Commit(std::move(pruning.tensors));
+      identities_.push_back(absl::StrCat(next_));
+    }
+    ++next_;
+    return pruning;
+  }
+
+ private:
+  std::vector<std::string> TensorsOf(int64_t block) const {
+    std::vector<std::string> names;
+    for (const auto& [name, shape] : storage::BlockTensorShapes(request_.config, block)) names.push_back(name);
+    return names;
+  }
+
+  pruner::Engine& engine_;
+  const BlockBenchRequest& request_;
+  const std::shared_ptr<const SyntheticSource> dense_;
+  CommittedSource committed_;
+  std::vector<std::string> identities_;
+  const pruner::TokenWindows calibration_;
+  int64_t next_ = 0;
+};
+
+// Prunes one block more and traces the kernels of its training.
+absl::Status TraceStep(BlockSeries& series, BlockBenchResult& result) {
+  std::unique_ptr<pruner::KernelTimes> times;
+  absl::StatusOr<pruner::KernelTimes::Sum> sum = absl::InternalError("nothing was trained");
+  absl::Status failed;
+  const pruner::Observer observer = [&](const pruner::Progress& progress) {
+    if (progress.step > 0) return true;
+    if (progress.stage == "train") {
+      auto started = pruner::KernelTimes::Start();
+      if (!started.ok()) failed = started.status();
+      if (started.ok()) times = *std::move(started);
+    } else if (times != nullptr) {
+      sum = times->Stop();
+      times.reset();
+    }
+    return failed.ok();
+  };
+  const auto pruning = series.PruneNext(observer);
+  RETURN_IF_ERROR(failed);
+  RETURN_IF_ERROR(pruning.status());
+  RETURN_IF_ERROR(sum.status());
+  const auto steps = static_cast<double>(pruning->loss.size());
+  result.step_kernel_seconds = sum->seconds / steps;
+  result.step_kernels = static_cast<double>(sum->kernels) / steps;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<BlockBenchResult> BenchBlock(pruner::Engine& engine, const BlockBenchRequest& request,
                                             const Clock& clock) {
-  const SyntheticSource source(request.config);
-  const pruner::TokenWindows calibration = RandomTokens(request);
+  BlockSeries series(engine, request);
   BlockBenchResult result;
   result.planned_memory =
       engine.BlockMemory(request.config, request.samples, request.length, request.options, request.compute);
   const double share = 1.0 / static_cast<double>(request.blocks - 1);
   absl::Duration begin;
+  int64_t steps = 0;
   for (int64_t block = 0; block < request.blocks; ++block) {
     if (block == 1) begin = clock.Steady();
-    pruner::PruneRequest prune{.config = &request.config,
-                               .dense = &source,
-                               .stream_key = "bench",
-                               .calibration = &calibration,
-                               .block = block,
-                               .options = request.options,
-                               .compute = request.compute};
-    for (const auto& [name, shape] : storage::BlockTensorShapes(request.config, block)) {
-      prune.block_tensors.push_back(name);
-    }
-    ASSIGN_OR_RETURN(const pruner::BlockPruning pruning, engine.Prune(prune, nullptr));
+    ASSIGN_OR_RETURN(const pruner::BlockPruning pruning, series.PruneNext(nullptr));
     result.final_loss = pruning.final_loss;
     result.sparsity = pruning.sparsity.empty() ? 0.0 : pruning.sparsity.back();
+    steps = std::ssize(pruning.loss);
     if (block > 0) Add(pruning.stages, share, result.stages);
   }
   result.seconds = absl::ToDoubleSeconds(clock.Steady() - begin) * share;
   for (const StageSeconds& stage : result.stages) {
     if (stage.stage != "load" && stage.stage != "write") result.device_seconds += stage.seconds;
+    if (stage.stage == "train" && steps > 0) result.step_seconds = stage.seconds / static_cast<double>(steps);
   }
+  if (request.kernels) RETURN_IF_ERROR(TraceStep(series, result));
   result.peak_memory = engine.PeakMemory();
   const pruner::BesaOptions options =
       pruner::ResolveOptions(request.options, request.config, request.samples, std::max(1, request.ranks));
@@ -126,6 +222,11 @@ std::string Describe(const BlockBenchRequest& request, const BlockBenchResult& r
   }
   absl::StrAppendFormat(&text, "peak memory    %s (planned %s)\n", FormatBytes(result.peak_memory),
                         FormatBytes(result.planned_memory));
+  if (result.step_kernel_seconds > 0) {
+    absl::StrAppendFormat(&text, "a step         %8.3f ms, its %.0f kernels %.3f ms: ratio %.2f\n",
+                          result.step_seconds * 1e3, result.step_kernels, result.step_kernel_seconds * 1e3,
+                          result.step_seconds / result.step_kernel_seconds);
+  }
   absl::StrAppendFormat(&text, "final loss     %.4g at sparsity %.4f\n", result.final_loss, result.sparsity);
   return text;
 }

@@ -20,11 +20,13 @@ struct BlockBenchRequest {
   int64_t length = 2048;
   // The first one sets everything up and does not count; at least 2.
   int64_t blocks = 3;
-  // options.schedule kIndependent.
+  // The sequential schedule goes on from the blocks as the engine gave them.
   pruner::BesaOptions options;
   // The engine is one of so many that do this together; 0: it works alone.
   int ranks = 0;
   std::optional<pruner::ComputeType> compute;
+  // On a GPU: one block more, whose training is traced.
+  bool kernels = false;
 };
 
 struct BlockBenchResult {
@@ -51,6 +53,10 @@ struct BlockBenchResult {
     std::vector<std::pair<int64_t, double>> all_reduces;
   };
   std::vector<Steps> steps;
+  // Of the training: a step, on the average, and the kernels of one by the GPU's own clock; 0 if not asked for.
+  double step_seconds = 0.0;
+  double step_kernel_seconds = 0.0;
+  double step_kernels = 0.0;
 };
 
 // Errors as pruner::Engine's. Every engine of a group has to be asked for the same.

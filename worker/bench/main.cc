@@ -36,6 +36,9 @@ struct Flags {
   // Of a rank's own process.
   int rank = 0;
   std::string rank_store;
+  std::string schedule = "independent";
+  std::string activations = "auto";
+  bool kernels = false;
 };
 
 // The other ranks: processes of this program, with the same arguments.
@@ -61,6 +64,10 @@ absl::Status RunBlock(Flags flags, const std::vector<std::string>& arguments) {
   if (flags.float32) request.compute = pruner::ComputeType::kFloat32;
   ASSIGN_OR_RETURN(const std::vector<std::string> devices, worker::RankDevices(flags.device, flags.ranks));
   pruner::EngineOptions options = {.device = devices.at(static_cast<size_t>(flags.rank)), .threads = flags.threads};
+  if (flags.schedule == "sequential") request.options.schedule = pruner::Schedule::kSequential;
+  request.kernels = flags.kernels;
+  if (flags.activations == "device") options.activations = pruner::Placement::kDevice;
+  if (flags.activations == "host") options.activations = pruner::Placement::kHost;
   std::vector<std::unique_ptr<worker::ChildProcess>> others;
   const bool first = flags.rank == 0;
   if (flags.ranks > 0) {
@@ -74,7 +81,8 @@ absl::Status RunBlock(Flags flags, const std::vector<std::string>& arguments) {
   if (first) std::remove(flags.rank_store.c_str());
   ASSIGN_OR_RETURN(const BlockBenchResult result, BenchBlock(*engine, request, Clock::Real()));
   if (!first) return absl::OkStatus();
-  std::printf("%s, preset %s, on %s\n%s", flags.shape.c_str(), flags.preset.c_str(), engine->device().model.c_str(),
+  std::printf("%s, preset %s, %s, activations %s, on %s\n%s", flags.shape.c_str(), flags.preset.c_str(),
+              flags.schedule.c_str(), flags.activations.c_str(), engine->device().model.c_str(),
               Describe(request, result).c_str());
   for (const auto& other : others) {
     const std::string ended = other->End(absl::Minutes(1));
@@ -115,6 +123,13 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   block.add_option("--rank", flags.rank)->group("");
   block.add_option("--rank-store", flags.rank_store)->group("");
+  block.add_option("--schedule", flags.schedule, "independent or sequential")
+      ->check(CLI::IsMember({"independent", "sequential"}))
+      ->capture_default_str();
+  block.add_option("--activations", flags.activations, "Where calibration activations are kept: auto, device or host")
+      ->check(CLI::IsMember({"auto", "device", "host"}))
+      ->capture_default_str();
+  block.add_flag("--kernels", flags.kernels, "On a GPU: also the time of a step's kernels");
   block.add_flag("--float32", flags.float32, "Compute in float32 on a GPU, too");
   try {
     app.parse(argc, argv);

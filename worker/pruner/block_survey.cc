@@ -41,9 +41,9 @@ class Survey {
     RETURN_IF_ERROR(reporter_.Begin("survey", config_.num_hidden_layers));
     const int64_t copies = cost::SurveyedGroups(config_.num_hidden_layers);
     streams_ = at::empty({(1 + copies) * windows_, request_.windows->length, config_.hidden_size}, options_);
-    ASSIGN_OR_RETURN(const at::Tensor embedded,
+    ASSIGN_OR_RETURN(const Activations embedded,
                      Embed(config_, *request_.dense, *request_.windows, 0, windows_, options_));
-    Stream(0).copy_(embedded);
+    Stream(0).copy_(embedded.values());
     for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
       RETURN_IF_ERROR(Through(i));
       RETURN_IF_ERROR(reporter_.Step(i + 1));

@@ -5,6 +5,9 @@
 
 #include <cmath>
 #include <cstdio>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include "storage/object/open_store.h"
 #include "worker/pruner/pruner.h"
@@ -28,13 +31,15 @@ class EngineOnCuda : public testing::TestWithParam<ComputeType> {
     if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
   }
 
-  absl::StatusOr<BlockPruning> Prune(Engine& engine, int64_t block, const BesaOptions& options = {}) const {
+  absl::StatusOr<BlockPruning> Prune(Engine& engine, int64_t block, const BesaOptions& options = {},
+                                     std::optional<NextBlock> next = {}) const {
     return engine.Prune({.config = &checkpoint_.config(),
                          .dense = &checkpoint_,
                          .block_tensors = checkpoint_.BlockTensors(block),
                          .stream_key = "text",
                          .calibration = &text_,
                          .block = block,
+                         .next = std::move(next),
                          .options = options,
                          .compute = GetParam()},
                         nullptr);
@@ -56,6 +61,39 @@ TEST_P(EngineOnCuda, GivesTheSameBitsWithOrWithoutACursor) {
   }
   EXPECT_EQ(again.loss, expected.loss);
   EXPECT_EQ(again.final_loss, expected.final_loss);
+}
+
+TEST_P(EngineOnCuda, ActivationsInHostMemoryGiveTheSameBits) {
+  const auto device = Engine::Create({.device = "cuda:0", .activations = Placement::kDevice}).value();
+  const auto host = Engine::Create({.device = "cuda:0", .activations = Placement::kHost}).value();
+  const std::vector<BesaOptions> all = {
+      {}, {.batch_size = 3, .epochs = 2, .recovery = {.epochs = 2, .batch_size = 3}}, {.method = Method::kSparseGpt}};
+  for (const BesaOptions& options : all) {
+    for (const int64_t block : {1, 2, 4}) {
+      const BlockPruning expected = Prune(*device, block, options).value();
+      const BlockPruning streamed = Prune(*host, block, options).value();
+      for (size_t i = 0; i < expected.tensors.size(); ++i) {
+        EXPECT_EQ(streamed.tensors[i].bytes, expected.tensors[i].bytes) << expected.tensors[i].name;
+      }
+      EXPECT_EQ(streamed.loss, expected.loss);
+      EXPECT_EQ(streamed.recovery_loss, expected.recovery_loss);
+      EXPECT_EQ(streamed.final_loss, expected.final_loss);
+    }
+  }
+}
+
+TEST_P(EngineOnCuda, TheNextBlockIsReadMeanwhile) {
+  const auto engine = Engine::Create({.device = "cuda:0"}).value();
+  const std::shared_ptr<const storage::TensorSource> source(&checkpoint_, [](const auto*) {});
+  for (int64_t block = 0; block < 3; ++block) {
+    const BlockPruning ahead =
+        Prune(*engine, block, {}, NextBlock{block + 1, checkpoint_.BlockTensors(block + 1), source}).value();
+    const auto fresh = Engine::Create({.device = "cuda:0"}).value();
+    const BlockPruning expected = Prune(*fresh, block).value();
+    for (size_t i = 0; i < expected.tensors.size(); ++i) {
+      EXPECT_EQ(ahead.tensors[i].bytes, expected.tensors[i].bytes) << expected.tensors[i].name;
+    }
+  }
 }
 
 TEST_P(EngineOnCuda, PrunesAndMeasuresAsTheCpuDoes) {
