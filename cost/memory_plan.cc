@@ -270,7 +270,8 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
     parts.push_back({"block as read", block_as_read});
     // A worker reads the next block and, where that need not wait for it, writes the last one meanwhile.
     parts.push_back({"block read ahead", block_as_read});
-    if (options.schedule == Schedule::kIndependent) parts.push_back({"block being written", block_as_read});
+    const bool sequential = options.schedule == Schedule::kSequential;
+    parts.push_back({sequential ? "committed block as read" : "block being written", block_as_read});
     if (streaming) parts.push_back({"batches in transit", moving * sizes.H() * sizes.element()});
     return MemoryPlan{.parts = std::move(parts)};
   };

@@ -73,8 +73,9 @@ class StreamWalker {
   absl::Status WalkDense(int64_t to, ActivationStream& stream) { return Walk(*request_.dense, false, to, stream); }
   absl::Status WalkPruned(int64_t to, ActivationStream& stream) { return Walk(*request_.pruned, true, to, stream); }
 
-  // The dense stream through one more block, whose weights are in place already.
+  // One stream through one more block, whose weights are in place already.
   absl::Status StepDense(ActivationStream& stream) { return Step(false, stream); }
+  absl::Status StepPruned(ActivationStream& stream) { return Step(true, stream); }
 
  private:
   absl::Status Walk(const storage::TensorSource& source, bool pruned, int64_t to, ActivationStream& stream);

@@ -2,54 +2,100 @@
 
 #include <c10/cuda/CUDAFunctions.h>
 
+#include <atomic>
 #include <chrono>
-#include <exception>
 #include <utility>
 
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "storage/base/sha256.h"
 #include "storage/base/status_macros.h"
+#include "worker/pruner/errors.h"
 
 namespace besa::pruner {
 
-absl::StatusOr<ReadBlock> ReadBlockTensors(const storage::TensorSource& source, int64_t block,
-                                           const std::vector<std::string>& tensors, at::Device device,
-                                           const std::function<absl::Status(int64_t)>& step) {
-  ReadBlock read;
-  Sha256 hash;
-  for (const std::string& name : tensors) {
-    ASSIGN_OR_RETURN(storage::HostTensor tensor, source.Read(name));
-    hash.Update(tensor.bytes);
-    if (absl::string_view within = tensor.name; absl::ConsumePrefix(&within, storage::BlockPrefix(block))) {
-      ASSIGN_OR_RETURN(read.staged[std::string(within)], Stage(tensor, device));
-    }
-    read.tensors.push_back(std::move(tensor));
-    RETURN_IF_ERROR(step(std::ssize(read.tensors)));
+namespace {
+
+constexpr int kReadersForGpu = 4;
+
+struct ReadTensor {
+  storage::HostTensor tensor;
+  // Undefined for a tensor that is not the block's own.
+  std::string name_within;
+  at::Tensor staged;
+};
+
+absl::StatusOr<ReadTensor> ReadOne(const storage::TensorSource& source, int64_t block, const std::string& name,
+                                   at::Device device) {
+  ReadTensor read;
+  ASSIGN_OR_RETURN(read.tensor, source.Read(name));
+  if (absl::string_view within = read.tensor.name; absl::ConsumePrefix(&within, storage::BlockPrefix(block))) {
+    read.name_within = std::string(within);
+    ASSIGN_OR_RETURN(read.staged, Stage(read.tensor, device));
   }
-  read.sha256 = hash.Finish();
   return read;
 }
 
-void BlockReadAhead::Begin(const std::string& key, NextBlock next) {
+// Threads that read tensors in their order, for one who takes them in that order.
+class Readers {
+ public:
+  Readers(const storage::TensorSource& source, int64_t block, const std::vector<std::string>& names, at::Device device)
+      : read_(names.size()) {
+    const int count = device.is_cuda() ? kReadersForGpu : 1;
+    for (int i = 0; i < count; ++i) {
+      threads_.emplace_back([&, block, device](const std::stop_token& stop) {
+        // Pinned memory belongs to a device's context.
+        if (device.is_cuda()) c10::cuda::set_device(device.index());
+        for (size_t next = next_++; next < names.size() && !stop.stop_requested(); next = next_++) {
+          read_[next].set_value(CatchExceptions([&] { return ReadOne(source, block, names[next], device); }));
+        }
+      });
+    }
+  }
+
+  absl::StatusOr<ReadTensor> Take(size_t index) { return read_[index].get_future().get(); }
+
+ private:
+  std::vector<std::promise<absl::StatusOr<ReadTensor>>> read_;
+  std::atomic<size_t> next_ = 0;
+  // Last, so that they end first.
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace
+
+absl::StatusOr<ReadBlock> ReadBlockTensors(const storage::TensorSource& source, int64_t block,
+                                           const std::vector<std::string>& tensors, at::Device device, bool hash,
+                                           const std::function<absl::Status(int64_t)>& step) {
+  ReadBlock read;
+  Sha256 sha256;
+  Readers readers(source, block, tensors, device);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    ASSIGN_OR_RETURN(ReadTensor next, readers.Take(i));
+    if (hash) sha256.Update(next.tensor.bytes);
+    if (!next.name_within.empty()) read.staged[next.name_within] = next.staged;
+    read.tensors.push_back(std::move(next.tensor));
+    RETURN_IF_ERROR(step(std::ssize(read.tensors)));
+  }
+  if (hash) read.sha256 = sha256.Finish();
+  return read;
+}
+
+void BlockReadAhead::Begin(const std::string& key, NextBlock next, bool hash) {
   Clear();
   reading_ = std::make_unique<Reading>();
   reading_->key = key;
   reading_->next = std::move(next);
   std::promise<absl::StatusOr<ReadBlock>> promise;
   reading_->result = promise.get_future();
-  reading_->thread = std::jthread(
-      [device = device_, &next = reading_->next, promise = std::move(promise)](const std::stop_token& stop) mutable {
-        try {
-          // Pinned memory belongs to a device's context.
-          if (device.is_cuda()) c10::cuda::set_device(device.index());
-          promise.set_value(ReadBlockTensors(*next.source, next.block, next.tensors, device, [&](int64_t) {
-            return stop.stop_requested() ? absl::CancelledError("not needed any more") : absl::OkStatus();
-          }));
-        } catch (const std::exception& error) {
-          promise.set_value(absl::InternalError(error.what()));
-        }
+  reading_->thread = std::jthread([device = device_, &next = reading_->next, hash,
+                                   promise = std::move(promise)](const std::stop_token& stop) mutable {
+    promise.set_value(CatchExceptions([&] {
+      return ReadBlockTensors(*next.source, next.block, next.tensors, device, hash, [&](int64_t) {
+        return stop.stop_requested() ? absl::CancelledError("not needed any more") : absl::OkStatus();
       });
+    }));
+  });
 }
 
 absl::StatusOr<std::optional<ReadBlock>> BlockReadAhead::Take(const std::string& key, int64_t block,

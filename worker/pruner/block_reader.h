@@ -28,9 +28,10 @@ struct ReadBlock {
   BlockTensors staged;
 };
 
-// Reads the tensors of a block. `step(tensors read so far)` runs in between; an error of it ends the reading.
+// Reads the tensors of a block, several at a time for a GPU: a CPU has something else to do. `step(tensors read so
+// far)` runs in between; an error of it ends the reading. Without `hash` sha256 stays empty.
 absl::StatusOr<ReadBlock> ReadBlockTensors(const storage::TensorSource& source, int64_t block,
-                                           const std::vector<std::string>& tensors, at::Device device,
+                                           const std::vector<std::string>& tensors, at::Device device, bool hash,
                                            const std::function<absl::Status(int64_t)>& step);
 
 // Reads one block ahead, in a thread of its own: at most one block's bytes (twice, for a GPU: as they are and pinned).
@@ -40,13 +41,16 @@ class BlockReadAhead {
   explicit BlockReadAhead(at::Device device) : device_(device) {}
 
   // Begins with this one, instead of whatever was read before. `key` says of which model.
-  void Begin(const std::string& key, NextBlock next);
+  void Begin(const std::string& key, NextBlock next, bool hash);
 
   // Gives what was read, if it is this block's. Waits for a reading that is under way; `wait` runs now and then, an
   // error of it ends the waiting. nullopt if there is nothing; what was read of another block is let go of.
   absl::StatusOr<std::optional<ReadBlock>> Take(const std::string& key, int64_t block,
                                                 const std::vector<std::string>& tensors,
                                                 const std::function<absl::Status()>& wait);
+
+  // Whether a block was begun with and not taken.
+  bool reading() const { return reading_ != nullptr; }
 
   // Lets go of everything.
   void Clear();

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "cost/batches.h"
@@ -41,11 +43,14 @@ class BlockJob {
         streams_(kept.streams),
         workspace_(kept.workspace),
         ahead_(kept.ahead),
-        reporter_(reporter) {}
+        reporter_(reporter),
+        committed_(device.device()) {}
 
   absl::StatusOr<BlockPruning> Run() {
+    BeginCommitted();
     RETURN_IF_ERROR(Load());
     workspace_.Prepare(shape_, request_.calibration->length, tensor_options_);
+    RETURN_IF_ERROR(StepReference());
     RETURN_IF_ERROR(Walk());
     RETURN_IF_ERROR(TakeStatistics());
     RETURN_IF_ERROR(Prune());
@@ -62,8 +67,15 @@ class BlockJob {
   StreamWalker Walker() { return {request_, tensor_options_, placement_, block(), workspace_.dense(), reporter_}; }
   int64_t walk_batch() const { return WalkBatch(request_.calibration->length, tensor_options_.device()); }
 
+  // Whether the reference is a stream of its own, and not made by the pass that takes the statistics: that is what it
+  // is in the independent schedule, and where the dense block on the pruned inputs is the reference.
+  bool own_reference() const { return TakesDenseStream(options_) && TakesPrunedStream(options_); }
+
+  void BeginCommitted();
   absl::Status Load();
+  absl::Status StepReference();
   absl::Status Walk();
+  absl::Status WalkCommitted(StreamWalker& walker);
   absl::Status UploadDense();
   absl::Status TakeStatistics();
   absl::Status Prune();
@@ -85,14 +97,33 @@ class BlockJob {
   StageReporter& reporter_;
 
   BlockPruning result_;
-  // Of result_.tensors, until they are on the device.
+  // Of result_.tensors, until they are on the device for good.
   BlockTensors staged_;
+  // Whether workspace_.dense() holds this block.
+  bool uploaded_ = false;
+  // The block before this one as it was committed, while it is read.
+  BlockReadAhead committed_;
   // What enters the block, and what its output is compared with, [own samples, length, hidden].
   Activations x_;
   Activations reference_;
   std::unique_ptr<PruningMethod> method_;
   MethodResult pruned_;
 };
+
+// Where the pruned stream stands before the last committed block, as it mostly does, that one is read from the first
+// moment on: the device steps the dense stream meanwhile.
+void BlockJob::BeginCommitted() {
+  const int64_t last = request_.block - 1;
+  if (!streams_.pruned.activations.defined() || streams_.pruned.block != last) return;
+  std::vector<std::string> names;
+  for (const auto& [name, shape] : storage::BlockTensorShapes(*request_.config, last)) names.push_back(name);
+  // The request outlives this job, and so the reading.
+  committed_.Begin(request_.stream_key,
+                   {.block = last,
+                    .tensors = std::move(names),
+                    .source = std::shared_ptr<const storage::TensorSource>(std::shared_ptr<void>(), request_.pruned)},
+                   /*hash=*/false);
+}
 
 absl::Status BlockJob::Load() {
   const std::vector<std::string>& names = request_.block_tensors;
@@ -103,14 +134,23 @@ absl::Status BlockJob::Load() {
     RETURN_IF_ERROR(reporter_.Step(std::ssize(names)));
   } else {
     ASSIGN_OR_RETURN(read, ReadBlockTensors(*request_.dense, request_.block, names, tensor_options_.device(),
-                                            [&](int64_t done) { return reporter_.Step(done); }));
+                                            /*hash=*/true, [&](int64_t done) { return reporter_.Step(done); }));
   }
   result_.tensors = std::move(read->tensors);
   result_.input_sha256 = std::move(read->sha256);
   staged_ = std::move(read->staged);
   // From here on the store has nothing else to do for this block.
-  if (request_.next) ahead_.Begin(request_.stream_key, *request_.next);
+  if (request_.next) ahead_.Begin(request_.stream_key, *request_.next, /*hash=*/true);
   return absl::OkStatus();
+}
+
+// The dense stream, if it stands in front of the block already: it becomes the reference.
+absl::Status BlockJob::StepReference() {
+  const ActivationStream& dense = streams_.dense;
+  if (!own_reference() || !dense.activations.defined() || dense.block != request_.block) return absl::OkStatus();
+  RETURN_IF_ERROR(reporter_.Begin("statistics", samples()));
+  RETURN_IF_ERROR(UploadDense());
+  return Walker().StepDense(streams_.dense);
 }
 
 absl::Status BlockJob::Walk() {
@@ -120,28 +160,50 @@ absl::Status BlockJob::Walk() {
   StreamWalker walker = Walker();
   RETURN_IF_ERROR(reporter_.Begin(
       "walk", (dense ? walker.Steps(streams_.dense, to) : 0) + (pruned ? walker.Steps(streams_.pruned, to) : 0)));
-  if (dense) RETURN_IF_ERROR(walker.WalkDense(to, streams_.dense));
-  if (pruned) RETURN_IF_ERROR(walker.WalkPruned(to, streams_.pruned));
+  if (dense) {
+    if (streams_.dense.block < to || !streams_.dense.activations.defined()) uploaded_ = false;
+    RETURN_IF_ERROR(walker.WalkDense(to, streams_.dense));
+  }
+  if (pruned) RETURN_IF_ERROR(WalkCommitted(walker));
   x_ = pruned ? streams_.pruned.activations : streams_.dense.activations;
   return absl::OkStatus();
 }
 
+absl::Status BlockJob::WalkCommitted(StreamWalker& walker) {
+  const int64_t to = request_.block;
+  if (streams_.pruned.block < to || !streams_.pruned.activations.defined()) uploaded_ = false;
+  if (committed_.reading()) {
+    std::vector<std::string> names;
+    for (const auto& [name, shape] : storage::BlockTensorShapes(*request_.config, to - 1)) names.push_back(name);
+    ASSIGN_OR_RETURN(const std::optional<ReadBlock> read,
+                     committed_.Take(request_.stream_key, to - 1, names, [&] { return reporter_.Step(0); }));
+    if (read) {
+      BlockWeights& weights = workspace_.dense();
+      weights.shape = BlockShape::Of(*request_.config, to - 1);
+      RETURN_IF_ERROR(UploadBlock(read->staged, to - 1, weights));
+      RETURN_IF_ERROR(walker.StepPruned(streams_.pruned));
+    }
+  }
+  return walker.WalkPruned(to, streams_.pruned);
+}
+
 absl::Status BlockJob::UploadDense() {
+  if (uploaded_) return absl::OkStatus();
   // A walk may have left another block there.
   workspace_.dense().shape = shape_;
   RETURN_IF_ERROR(UploadBlock(staged_, request_.block, workspace_.dense()));
-  staged_.clear();
+  uploaded_ = true;
   return absl::OkStatus();
 }
 
 absl::Status BlockJob::TakeStatistics() {
-  // In the independent schedule, and where the dense block on the pruned inputs is the reference, the pass that takes
-  // the statistics makes it. Else it is the dense stream, one block further.
-  const bool own_pass = TakesDenseStream(options_) && TakesPrunedStream(options_);
+  const bool own_pass = own_reference();
+  // Unless it was stepped already.
   const bool step_dense = own_pass && streams_.dense.block == request_.block;
   const int64_t before = step_dense ? samples() : 0;
   RETURN_IF_ERROR(reporter_.Begin("statistics", before + samples()));
   RETURN_IF_ERROR(UploadDense());
+  staged_.clear();
   if (step_dense) RETURN_IF_ERROR(Walker().StepDense(streams_.dense));
   reference_ = own_pass ? streams_.dense.activations : Activations::Allocate(x_.sizes(), tensor_options_, placement_);
   method_ = MakeMethod(options_, shape_, tensor_options_);
