@@ -91,7 +91,8 @@ class Estimator {
 
   BlockSeconds TimeBlock() const {
     BlockSeconds block;
-    block.load = device_.load_seconds + Transfer(block_bytes_);
+    // The bytes come while the block before is computed: see SimulateFleet.
+    block.load = device_.load_seconds;
     block.statistics = Seconds(forward_, device_.forward);
     if (passes_.dense_stream) block.statistics += Seconds(forward_, device_.walk);
     block.walk = passes_.walk * WalkSeconds();
@@ -169,7 +170,10 @@ class Estimator {
                       .forward_seconds = WalkSeconds(),
                       .block_bytes = static_cast<double>(block_bytes_),
                       .boundary_bytes = static_cast<double>(BoundaryBytes())};
-    // Loading is in the seconds above; only sweeps, each a share of a walk, read for longer than that.
+    // What a block waits for its weights is in the seconds above, unless they take longer than the block before. In the
+    // independent schedule its results are written beside the next one. Only sweeps, each a share of a walk, read for
+    // longer than that.
+    scenario.writes_beside = !sequential();
     scenario.bandwidth = {.weights_per_second = in_.bytes_per_second, .store_per_second = in_.bytes_per_second};
     scenario.others = {.passthrough = passthrough_,
                        .evaluate_dense = evaluate_dense_,
@@ -233,15 +237,16 @@ class Estimator {
       AddStage("fetch", Transfer(fetched), fetched, 0);
       response_.set_activation_bytes(stored + fetched);
     }
-    AddStage("load", static_cast<double>(blocks_) * block.load,
-             in_.bytes.blocks + blocks_ * (in_.bytes.headers + tokens), 0);
+    AddStage("load", static_cast<double>(blocks_) * (block.load + Transfer(block_bytes_)),
+             in_.bytes.blocks + blocks_ * (in_.bytes.headers + tokens), 0, /*beside=*/true);
     AddWalks();
     AddStage("statistics", static_cast<double>(blocks_) * block.statistics, 0, 0);
     AddStage("train", static_cast<double>(blocks_) * block.train, 0, 0);
     AddStage("solve", static_cast<double>(blocks_) * block.solve, 0, 0);
     AddStage("recover", static_cast<double>(blocks_) * block.recover, 0, 0);
-    AddStage("write", static_cast<double>(blocks_) * (block.write + block.upload), 0,
-             in_.bytes.blocks + blocks_ * shape_.TotalRows() * kAllocationBytes);
+    AddStage("write", static_cast<double>(blocks_) * block.write, 0, 0);
+    AddStage("upload", static_cast<double>(blocks_) * block.upload, 0,
+             in_.bytes.blocks + blocks_ * shape_.TotalRows() * kAllocationBytes, /*beside=*/!sequential());
     AddStage("passthrough", passthrough_, in_.bytes.others + in_.bytes.headers, in_.bytes.others);
     if (!in_.evaluation_windows.empty()) {
       AddStage("evaluate", evaluate_dense_ + evaluate_pruned_,

@@ -189,7 +189,9 @@ class Reader {
     const double rate = walk_.Rate(forward_.Rate(0));
     const int64_t measured = cost::FinalLossSamples(samples, length);
     const double loss = rate > 0 ? cost::ForwardFlops(*shape, measured, length) / rate : 0.0;
-    write_.Add(distance_, 1, std::max(0.0, StageSum(result, "write") - Transfer(bytes) - loss));
+    // Workers of earlier versions wrote to the store in this stage.
+    const double stored = StageSum(result, "upload") > 0 ? 0.0 : Transfer(bytes);
+    write_.Add(distance_, 1, std::max(0.0, StageSum(result, "write") - stored - loss));
     ++blocks_;
     jobs_.insert(job.name());
     nearest_ = blocks_ == 1 ? static_cast<double>(shape->TotalWeights()) : nearest_;

@@ -276,7 +276,7 @@ class Simulation {
     const double walk = worker.walked * Forward(worker, 1.0);
     const double prune =
         std::max(shape.block_seconds / worker.is.speed, shape.block_bytes / scenario_.bandwidth.weights_per_second);
-    const double write = shape.block_bytes / scenario_.bandwidth.store_per_second;
+    const double write = scenario_.writes_beside ? 0.0 : shape.block_bytes / scenario_.bandwidth.store_per_second;
     outcome_.extra_forwards += worker.walked;
     outcome_.bytes_read += (worker.walked + 1) * shape.block_bytes;
     worker.span.block = block;

@@ -63,6 +63,8 @@ struct Scenario {
   int32_t window_tokens = 2048;
   std::vector<SimulatedWorker> workers;
   double lease_term = 30.0;
+  // Whether the results of a block go to the store while the next one is pruned.
+  bool writes_beside = false;
 };
 
 // One attempt at a task, for plots.

@@ -8,7 +8,7 @@ from scrape import bytes_moved
 
 JOB = {"samples": 32, "sequence_length": 128}
 # Every stage that such a job has.
-STAGES = {"prepare", "load", "walk", "statistics", "train", "write", "passthrough", "evaluate", "publish"}
+STAGES = {"prepare", "load", "walk", "statistics", "train", "write", "upload", "passthrough", "evaluate", "publish"}
 
 
 @pytest.fixture(scope="module")
