@@ -12,7 +12,7 @@ from cluster import Cluster, deterministic_files, holder, wait_until
 
 JOB = {"samples": 128, "sequence_length": 128}
 BLOCKS = [f"prune-{block:05d}" for block in range(6)]
-RANK_TIMEOUT = 4
+RANK_TIMEOUT = 6
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def group(tmp_path_factory):
     with Cluster(tmp_path_factory.mktemp("ranks")) as cluster:
         cluster.start_coordinator()
         cluster.start_worker("group", "--ranks", "2", "--rank-timeout", str(RANK_TIMEOUT))
-        wait_until(lambda: "registered" in cluster.log("group"), 30, "the group to form and to register")
+        wait_until(lambda: "registered" in cluster.log("group"), 60, "the group to form and to register")
         yield cluster
 
 
@@ -104,9 +104,9 @@ def test_killed_rank(group, undisturbed, rank):
     block, process = freeze_rank(group, job, rank)
     before = time.monotonic()
     os.kill(process, signal.SIGKILL)
-    wait_until(lambda: len(group.tasks(job)[block]["attempts"]) == 2, 30, "the attempt to end and the next to begin")
-    # Long before it would count as silent.
-    assert time.monotonic() - before < 10
+    wait_until(lambda: len(group.tasks(job)[block]["attempts"]) == 2, 20, "the attempt to end and the next to begin")
+    # Before it would count as silent.
+    assert time.monotonic() - before < RANK_TIMEOUT
     assert_one_crash(group, job, output, block, undisturbed.files)
 
 
@@ -114,8 +114,8 @@ def test_stalled_rank(group, undisturbed):
     job = group.submit("stalled", **JOB)
     block, process = freeze_rank(group, job, 1)
     before = time.monotonic()
-    wait_until(lambda: "reason" in group.tasks(job)[block]["attempts"][0], RANK_TIMEOUT + 6, "the attempt to end")
-    assert time.monotonic() - before < RANK_TIMEOUT + 3
+    wait_until(lambda: "reason" in group.tasks(job)[block]["attempts"][0], RANK_TIMEOUT + 10, "the attempt to end")
+    assert time.monotonic() - before < RANK_TIMEOUT + 5
     assert process not in ranks(group)
     assert_one_crash(group, job, "stalled", block, undisturbed.files)
 

@@ -34,8 +34,8 @@ absl::Status StatusOf(const v1::RankFailure& failure) {
 struct RankTaskRunner::Member {
   int number = 0;
   std::unique_ptr<Rank> rank;
-  // When it said anything last.
-  absl::Duration heard;
+  // When it said anything last. Unset while its program is still being loaded.
+  std::optional<absl::Duration> heard;
   // How what it was told to do ended.
   bool ended = false;
   absl::Status failure;
@@ -97,7 +97,7 @@ absl::Status RankTaskRunner::Form() {
       Disband();
       return std::move(rank).status();
     }
-    members_.push_back({.number = number, .rank = *std::move(rank), .heard = clock_.Steady()});
+    members_.push_back({.number = number, .rank = *std::move(rank)});
   }
   const absl::Status ready = AwaitReady();
   if (!ready.ok()) Disband();
@@ -207,7 +207,7 @@ absl::Status RankTaskRunner::ListenTo(Member& member, const Handler& handle) {
       RETURN_IF_ERROR(handle(member, report));
     }
   }
-  if (member.ended || clock_.Steady() - member.heard <= options_.silence) return absl::OkStatus();
+  if (member.ended || !member.heard || clock_.Steady() - *member.heard <= options_.silence) return absl::OkStatus();
   return RankLost(absl::StrCat("rank ", member.number, " said nothing for ", absl::FormatDuration(options_.silence)));
 }
 

@@ -32,8 +32,9 @@ struct RankTaskRunnerOptions {
   int ranks = 1;
   // A rank that has said nothing for this long while it should is given up.
   absl::Duration silence = absl::Seconds(30);
-  // A group that is not ready after this long, likewise.
-  absl::Duration forming = absl::Minutes(10);
+  // A group that is not ready after this long, likewise. Before a rank's first word nothing else counts: loading the
+  // program may take its time.
+  absl::Duration forming = absl::Minutes(5);
   // A rank that fails is often not the one that is to blame: this long its fellows may take to show that they are gone.
   absl::Duration second_look = absl::Seconds(2);
 };

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <functional>
@@ -73,6 +74,18 @@ class PlayedRank final : public Rank {
  private:
   MessageSocket socket_;
   std::jthread thread_;
+};
+
+// One that never says anything.
+class AbsentRank final : public Rank {
+ public:
+  explicit AbsentRank(int file_descriptor) : socket_(file_descriptor) {}
+
+  MessageSocket& socket() override { return socket_; }
+  std::string End(absl::Duration) override { return "was killed"; }
+
+ private:
+  MessageSocket socket_;
 };
 
 class RankTaskRunnerTest : public testing::Test {
@@ -238,6 +251,28 @@ TEST_F(RankTaskRunnerTest, AGroupThatCannotFormAgainIsABrokenDevice) {
   const absl::Status again = (*group)->Run(Task(v1::TASK_KIND_PRUNE), GoOn).status();
   EXPECT_EQ(again.message(), "the ranks could not be started again: device cuda:1: there is none");
   EXPECT_EQ(FailureReasonOf(again), v1::FAILURE_REASON_DEVICE);
+}
+
+TEST_F(RankTaskRunnerTest, AGroupThatDoesNotFormInTimeIsGivenUp) {
+  std::atomic<bool> done = false;
+  absl::Status status;
+  std::thread thread([&] {
+    // Nobody is at the other end, and nobody closes it.
+    std::vector<std::pair<int, int>> ends;
+    status = RankTaskRunner::Start(
+                 {.ranks = 1, .forming = absl::Minutes(1)},
+                 [&](int rank, int64_t) -> absl::StatusOr<std::unique_ptr<Rank>> {
+                   ends.push_back(MessageSocket::Pair().value());
+                   return std::make_unique<AbsentRank>(ends.back().first);
+                 },
+                 time_)
+                 .status();
+    close(ends.back().second);
+    done = true;
+  });
+  EXPECT_TRUE(time_.AdvanceUntil([&] { return done.load(); }));
+  thread.join();
+  EXPECT_EQ(status.message(), "the ranks did not find each other within 1m");
 }
 
 TEST_F(RankTaskRunnerTest, AGroupThatCannotFormSaysWhy) {
