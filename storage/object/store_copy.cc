@@ -1,13 +1,19 @@
 // store_copy in|out FOLDER URI NAME...: files of a folder into a store, or objects out of it into memory, in the way in
 // which workers write shards and read weights. For the throughput benchmark.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
-#include <fstream>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
 #include "storage/object/open_store.h"
@@ -18,15 +24,23 @@ namespace {
 // The largest tensor of a 70B model: a weight of its MLP, [28672, 8192] in bfloat16.
 constexpr int64_t kTensorBytes = int64_t{448} << 20;
 
+// A worker's tensors are in its memory, and so is the file: it is mapped, not read into a buffer.
 absl::Status CopyIn(ObjectStore& store, const std::string& path, const Uri& to) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return absl::ErrnoToStatus(errno, path);
+  const absl::Cleanup close_file = [file] { close(file); };
+  struct stat info = {};
+  if (fstat(file, &info) != 0) return absl::ErrnoToStatus(errno, path);
+  const auto size = static_cast<size_t>(info.st_size);
+  void* const content = mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
+  if (content == MAP_FAILED) return absl::ErrnoToStatus(errno, path);
+  const absl::Cleanup unmap = [content, size] { munmap(content, size); };
+
   ASSIGN_OR_RETURN(const auto writer, store.OpenWriter(to));
-  std::ifstream file(path, std::ios::binary);
-  std::vector<char> buffer(kTensorBytes);
-  while (file.read(buffer.data(), kTensorBytes) || file.gcount() > 0) {
-    const std::span<const char> bytes(buffer.data(), static_cast<size_t>(file.gcount()));
-    RETURN_IF_ERROR(writer->Write(std::as_bytes(bytes)));
+  const std::span<const std::byte> bytes(static_cast<const std::byte*>(content), size);
+  for (size_t done = 0; done < size; done += kTensorBytes) {
+    RETURN_IF_ERROR(writer->Write(bytes.subspan(done, std::min<size_t>(kTensorBytes, size - done))));
   }
-  if (file.bad()) return absl::UnavailableError(absl::StrCat(path, ": cannot be read"));
   return writer->Finish();
 }
 
