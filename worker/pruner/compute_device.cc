@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "storage/base/error_info.h"
+#include "worker/pruner/huge_pages.h"
 
 namespace besa::pruner {
 namespace {
@@ -75,6 +76,7 @@ void KeepFreedMemory() {
 
 absl::StatusOr<DeviceInfo> OpenCpu(const EngineOptions& options) {
   KeepFreedMemory();
+  PutTensorsIntoHugePages();
   DeviceInfo info{.id = "cpu", .model = ProcValue("/proc/cpuinfo", "model name"), .memory_bytes = PhysicalMemory()};
   if (info.model.empty()) info.model = "unknown CPU";
   const int all = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

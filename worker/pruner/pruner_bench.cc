@@ -10,9 +10,11 @@
 #include <ATen/ops/randn.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 
 #include "storage/base/clock.h"
 #include "worker/pruner/block_trainer.h"
@@ -22,14 +24,23 @@
 namespace besa::pruner {
 namespace {
 
-// Milliseconds a call: the fastest of several, as others may use the machine too.
+// How often each part is measured.
+constexpr int kRounds = 15;
+
 double Milliseconds(const std::function<void()>& body) {
+  const absl::Duration begin = Clock::Real().Steady();
   body();
-  double best = 1e30;
-  for (int repeat = 0; repeat < 7; ++repeat) {
-    const absl::Duration begin = Clock::Real().Steady();
-    body();
-    best = std::min(best, absl::ToDoubleMilliseconds(Clock::Real().Steady() - begin));
+  return absl::ToDoubleMilliseconds(Clock::Real().Steady() - begin);
+}
+
+// Milliseconds a call of each: the fastest of several, as others may use the machine too. They take turns, so that a
+// machine that is slower for a while is so for all of them.
+template <size_t kParts>
+std::array<double, kParts> FastestMilliseconds(const std::array<std::function<void()>, kParts>& parts) {
+  std::array<double, kParts> best;
+  best.fill(std::numeric_limits<double>::infinity());
+  for (int round = 0; round < kRounds; ++round) {
+    for (size_t part = 0; part < kParts; ++part) best[part] = std::min(best[part], Milliseconds(parts[part]));
   }
   return best;
 }
@@ -83,11 +94,12 @@ void Measure(const char* name, const BlockShape& shape, int64_t batch, int64_t l
   const std::array<at::Tensor, kGroups> inputs = state.inputs;
 
   BlockTrainer trainer(block, weights, orders, weights.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0);
-  const double step = Milliseconds([&] { trainer.Step(x, reference); });
-  const double linears = Milliseconds([&] { LinearProducts(weights, inputs, gradients); });
-  const double attention = Milliseconds([&] { AttentionProducts(shape, batch, length, options); });
-  const double forward = Milliseconds([&] { block.Forward(x, weights, nullptr); });
-  const double rank = Milliseconds([&] { RankLinears(weights, statistics, batch); });
+  // Steps of a training that has begun: what has to be removed changes from one to the next.
+  for (int warm_up = 0; warm_up < 32; ++warm_up) trainer.Step(x, reference);
+  const auto [step, linears, attention, forward, rank] = FastestMilliseconds<5>(
+      {[&] { trainer.Step(x, reference); }, [&] { LinearProducts(weights, inputs, gradients); },
+       [&] { AttentionProducts(shape, batch, length, options); }, [&] { block.Forward(x, weights, nullptr); },
+       [&] { RankLinears(weights, statistics, batch); }});
   std::printf(
       "%-4s %lld x %lld: step %.2f ms, its matrix products %.2f (linears %.2f, inside attention %.2f), ratio %.2f; "
       "dense "
