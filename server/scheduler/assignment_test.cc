@@ -43,7 +43,7 @@ TEST(Assignment, OfABlockCarriesTheShareThatPreparingMeasuredForIt) {
   TestJob measured;
   measured.rows.job.job.mutable_spec()->mutable_method()->set_block_allocation(v1::BLOCK_ALLOCATION_MEASURED);
   const v1::Assignment prepare = *measured.Lease(worker);
-  v1::TaskResult result = TestResult(prepare);
+  v1::TaskResult result = testing::TestResult(prepare);
   for (const double share : {0.4, 0.6, 0.5}) result.mutable_prepare()->add_block_sparsity(share);
   ASSERT_TRUE(measured.Commit(worker, prepare, result).ok());
   EXPECT_EQ(measured.WorkUpTo(worker, "prune-00001").sparsity(), 0.6);

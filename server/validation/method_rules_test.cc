@@ -191,6 +191,7 @@ TEST(MethodRules, WhatIsSetBesideQualityStays) {
   ASSERT_TRUE(ResolveMethod(spec).ok());
   EXPECT_EQ(spec.method().schedule(), v1::SCHEDULE_INDEPENDENT);
   EXPECT_EQ(spec.method().recovery().epochs(), 2);
+  EXPECT_EQ(spec.method().recovery().learning_rate(), 5e-4) << "what is left open is as `best` has it";
 }
 
 TEST(MethodRules, BlocksAreMeasuredForBesaAlone) {

@@ -17,10 +17,14 @@ constexpr double kHighestLearningRate = 1.0;
 
 constexpr int kBalancedEpochs = 4;
 constexpr int kBestEpochs = 12;
+// Smaller steps: with larger ones a small model learns so long a recovery's samples by heart.
+constexpr double kBestLearningRate = 5e-4;
 
-void FillIn(v1::Schedule schedule, int recovery_epochs, v1::MethodSpec& method) {
-  if (method.schedule() == v1::SCHEDULE_UNSPECIFIED) method.set_schedule(schedule);
-  if (recovery_epochs > 0 && method.recovery().epochs() == 0) method.mutable_recovery()->set_epochs(recovery_epochs);
+void Recover(int epochs, double learning_rate, v1::MethodSpec& method) {
+  if (method.schedule() == v1::SCHEDULE_UNSPECIFIED) method.set_schedule(v1::SCHEDULE_SEQUENTIAL);
+  v1::RecoverySpec& recovery = *method.mutable_recovery();
+  if (recovery.epochs() == 0) recovery.set_epochs(epochs);
+  if (recovery.learning_rate() == 0.0) recovery.set_learning_rate(learning_rate);
 }
 
 absl::Status CheckCount(absl::string_view field, int value) {
@@ -40,13 +44,13 @@ absl::Status ResolveQuality(v1::MethodSpec& method) {
     case v1::QUALITY_UNSPECIFIED:
       return absl::OkStatus();
     case v1::QUALITY_FAST:
-      FillIn(v1::SCHEDULE_INDEPENDENT, 0, method);
+      if (method.schedule() == v1::SCHEDULE_UNSPECIFIED) method.set_schedule(v1::SCHEDULE_INDEPENDENT);
       return absl::OkStatus();
     case v1::QUALITY_BALANCED:
-      FillIn(v1::SCHEDULE_SEQUENTIAL, kBalancedEpochs, method);
+      Recover(kBalancedEpochs, cost::kRecoveryLearningRate, method);
       return absl::OkStatus();
     case v1::QUALITY_BEST:
-      FillIn(v1::SCHEDULE_SEQUENTIAL, kBestEpochs, method);
+      Recover(kBestEpochs, kBestLearningRate, method);
       return absl::OkStatus();
     default:
       return FieldError("method.quality", absl::StrCat(static_cast<int>(method.quality())),

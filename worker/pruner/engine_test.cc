@@ -244,7 +244,7 @@ TEST_F(EngineTest, RecoveryTunesWhatEveryMethodKeeps) {
     PruneRequest request = Request(2);
     request.options = options;
     const BlockPruning before = engine->Prune(request, nullptr).value();
-    request.options.recovery = {.epochs = 8, .batch_size = 4};
+    request.options.recovery = {.epochs = 8, .batch_size = 4, .masks = RecoveryMasks::kFixed};
     std::vector<std::string> stages;
     double last_sparsity = 0.0;
     const BlockPruning after = engine
