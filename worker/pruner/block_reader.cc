@@ -27,6 +27,8 @@ struct ReadTensor {
 
 absl::StatusOr<ReadTensor> ReadOne(const storage::TensorSource& source, int64_t block, const std::string& name,
                                    at::Device device) {
+  // Pinned memory belongs to a device's context.
+  if (device.is_cuda()) c10::cuda::set_device(device.index());
   ReadTensor read;
   ASSIGN_OR_RETURN(read.tensor, source.Read(name));
   if (absl::string_view within = read.tensor.name; absl::ConsumePrefix(&within, storage::BlockPrefix(block))) {
@@ -44,8 +46,6 @@ class Readers {
     const int count = device.is_cuda() ? kReadersForGpu : 1;
     for (int i = 0; i < count; ++i) {
       threads_.emplace_back([&, block, device](const std::stop_token& stop) {
-        // Pinned memory belongs to a device's context.
-        if (device.is_cuda()) c10::cuda::set_device(device.index());
         for (size_t next = next_++; next < names.size() && !stop.stop_requested(); next = next_++) {
           read_[next].set_value(CatchExceptions([&] { return ReadOne(source, block, names[next], device); }));
         }

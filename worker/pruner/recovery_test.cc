@@ -257,7 +257,8 @@ TEST_F(RecoveryTest, AStepWithoutAGradientChangesNoWeightAndIsCounted) {
   const Observer nobody;
   StageReporter reporter(nobody, Clock::Real());
   const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
-  const TrainingLog log = RunTraining(step, x_, reference_, {.epochs = 3, .batch_size = 2}, 2, reporter).value();
+  const TrainingLog log =
+      RunTraining(step, x_, reference_, {.samples = x_.size(0)}, {.epochs = 3, .batch_size = 2}, 2, reporter).value();
   EXPECT_EQ(log.loss.size(), static_cast<size_t>(kSteps));
   EXPECT_EQ(log.skipped_steps, 3);
   for (Linear linear : kAllLinears) EXPECT_TRUE(trainer.master(linear).isfinite().all().item<bool>());
