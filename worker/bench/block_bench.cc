@@ -220,7 +220,7 @@ std::string Describe(const BlockBenchRequest& request, const BlockBenchResult& r
     }
     absl::StrAppendFormat(&text, ": %.2f%%\n", 100.0 * adding / step);
   }
-  absl::StrAppendFormat(&text, "peak memory    %s (planned %s)\n", FormatBytes(result.peak_memory),
+  absl::StrAppendFormat(&text, "peak memory    %s (planned: at least %s)\n", FormatBytes(result.peak_memory),
                         FormatBytes(result.planned_memory));
   if (result.step_kernel_seconds > 0) {
     absl::StrAppendFormat(&text, "a step         %8.3f ms, its %.0f kernels %.3f ms: ratio %.2f\n",

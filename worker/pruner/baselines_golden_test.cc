@@ -66,7 +66,14 @@ class BaselinesGolden : public testing::TestWithParam<Device> {
     }
     const Observer nobody;
     StageReporter reporter(nobody, Clock::Real());
-    return method->Prune({.block = block, .block_index = 2, .dense = dense, .x = x, .reference = reference}, reporter);
+    return method->Prune({.block = block,
+                          .block_index = 2,
+                          .dense = dense,
+                          .x = x,
+                          .reference = reference,
+                          .share = {.samples = x.size(0)},
+                          .ranks = RankGroup::Alone()},
+                         reporter);
   }
 
   // 1 where a weight is kept, as the mask that prune_block will apply.

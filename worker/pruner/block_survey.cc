@@ -3,11 +3,18 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "cost/batches.h"
 #include "storage/base/status_macros.h"
+#include "worker/pruner/block_reader.h"
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/dense_stream.h"
 #include "worker/pruner/errors.h"
@@ -20,6 +27,9 @@
 namespace besa::pruner {
 namespace {
 
+// What is read ahead belongs to.
+constexpr char kSurvey[] = "survey";
+
 class Survey {
  public:
   Survey(const SurveyRequest& request, const at::TensorOptions& options, StageReporter& reporter)
@@ -31,7 +41,8 @@ class Survey {
         together_(cost::SurveyedTogether(config_.num_hidden_layers)),
         block_(BlockShape::Of(config_, 0), request.windows->length, options),
         dense_(BlockWeights::Allocate(block_.shape(), options)),
-        pruned_(dense_.WithOwnLinears()) {
+        pruned_(dense_.WithOwnLinears()),
+        ahead_(options.device()) {
     for (Linear linear : kAllLinears) {
       orders_[linear] = at::empty(dense_.linear(linear).sizes(), options.dtype(at::kShort));
     }
@@ -57,13 +68,37 @@ class Survey {
 
   absl::Status Through(int64_t index) {
     dense_.shape = pruned_.shape = BlockShape::Of(config_, index);
-    RETURN_IF_ERROR(LoadBlock(*request_.dense, index, dense_));
+    RETURN_IF_ERROR(Load(index));
     RETURN_IF_ERROR(Prune(index));
     const int64_t group = 1 + index / together_;
     if (index % together_ == 0) Stream(group).copy_(Stream(0));
     const auto nothing = [](int64_t) { return absl::OkStatus(); };
     RETURN_IF_ERROR(WalkBlock(index, block_, pruned_, Stream(group), nothing));
     return WalkBlock(index, block_, dense_, streams_.narrow(0, 0, group * windows_), nothing);
+  }
+
+  // Into dense_. A GPU is given the next block to read meanwhile: there is little to compute, so reading would be most
+  // of the time. A CPU has something else to do.
+  absl::Status Load(int64_t index) {
+    if (!options_.device().is_cuda()) return LoadBlock(*request_.dense, index, dense_);
+    ASSIGN_OR_RETURN(std::optional<ReadBlock> read,
+                     ahead_.Take(kSurvey, index, TensorsOf(index), [] { return absl::OkStatus(); }));
+    if (!read) {
+      ASSIGN_OR_RETURN(read, ReadBlockTensors(*request_.dense, index, TensorsOf(index), options_.device(),
+                                              /*hash=*/false, [](int64_t) { return absl::OkStatus(); }));
+    }
+    if (index + 1 < config_.num_hidden_layers) {
+      // The source outlives the survey.
+      const std::shared_ptr<const storage::TensorSource> source(std::shared_ptr<void>(), request_.dense);
+      ahead_.Begin(kSurvey, {.block = index + 1, .tensors = TensorsOf(index + 1), .source = source}, /*hash=*/false);
+    }
+    return UploadBlock(read->staged, index, dense_);
+  }
+
+  std::vector<std::string> TensorsOf(int64_t index) const {
+    std::vector<std::string> names;
+    for (const auto& [name, shape] : storage::BlockTensorShapes(config_, index)) names.push_back(name);
+    return names;
   }
 
   absl::Status Prune(int64_t index) {
@@ -125,6 +160,7 @@ class Survey {
   BlockWeights dense_;
   BlockWeights pruned_;
   std::array<at::Tensor, kLinears> orders_;
+  BlockReadAhead ahead_;
   // [(1 + groups) * windows, length, hidden].
   at::Tensor streams_;
 };

@@ -261,7 +261,7 @@ TEST_F(RankTaskRunnerTest, AGroupThatDoesNotFormInTimeIsGivenUp) {
     std::vector<std::pair<int, int>> ends;
     status = RankTaskRunner::Start(
                  {.ranks = 1, .forming = absl::Minutes(1)},
-                 [&](int rank, int64_t) -> absl::StatusOr<std::unique_ptr<Rank>> {
+                 [&](int, int64_t) -> absl::StatusOr<std::unique_ptr<Rank>> {
                    ends.push_back(MessageSocket::Pair().value());
                    return std::make_unique<AbsentRank>(ends.back().first);
                  },
