@@ -30,6 +30,8 @@ int64_t FinalLossSamples(int64_t samples, int64_t length) {
   return std::min(samples, std::max<int64_t>(1, kFinalLossTokens / length));
 }
 
+int64_t SortedAtOnce(bool cuda) { return int64_t{1} << (cuda ? 20 : 18); }
+
 int64_t SurveyedWindows(int64_t samples, int64_t length) {
   return std::min(samples, std::max<int64_t>(2, (kSurveyedTokens + length - 1) / length));
 }

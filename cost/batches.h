@@ -22,6 +22,10 @@ int64_t LogitWindows(int64_t vocab_size, int64_t length);
 // all of them would cost a quarter of the training.
 int64_t FinalLossSamples(int64_t samples, int64_t length);
 
+// Weights that are sorted at once where a pattern's masks grow: few enough for their indices to be no matter, many
+// enough to fill a device.
+int64_t SortedAtOnce(bool cuda);
+
 // Of a survey of blocks (Engine::SurveyBlocks): the first calibration windows, at least two and 4,096 tokens if there
 // are as many; how many neighbours are pruned together, so that there are at most 32 groups; and how many groups that
 // makes.

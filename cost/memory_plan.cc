@@ -260,6 +260,11 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
   if (options.recovery.given()) {
     if (!besa) kept.push_back(pruned_weights);
     kept.push_back({"recovery", (kRecoveryStates * kAccumulatorBytes + sizes.element()) * weights});
+    if (options.pattern.given() && options.recovery.masks == RecoveryMasks::kGrowing) {
+      // A linear's importance, and six orders of what is sorted at once.
+      kept.push_back({"ranking anew", kAccumulatorBytes * sizes.LargestLinear() +
+                                          6 * 8 * std::min(sizes.LargestLinear(), SortedAtOnce(compute.cuda))});
+    }
     if (compute.cuda) {
       kept.push_back({"recovery step", recovery_step + 2 * recovery_tokens * sizes.H() * sizes.element()});
     }

@@ -52,9 +52,7 @@ class Survey {
     RETURN_IF_ERROR(reporter_.Begin("survey", config_.num_hidden_layers));
     const int64_t copies = cost::SurveyedGroups(config_.num_hidden_layers);
     streams_ = at::empty({(1 + copies) * windows_, request_.windows->length, config_.hidden_size}, options_);
-    ASSIGN_OR_RETURN(const Activations embedded,
-                     Embed(config_, *request_.dense, *request_.windows, 0, windows_, options_));
-    Stream(0).copy_(embedded.values());
+    RETURN_IF_ERROR(Start());
     for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
       RETURN_IF_ERROR(Through(i));
       RETURN_IF_ERROR(reporter_.Step(i + 1));
@@ -65,6 +63,13 @@ class Survey {
  private:
   // The activations of the dense model (0) and of those with a group of blocks pruned.
   at::Tensor Stream(int64_t index) const { return streams_.narrow(0, index * windows_, windows_); }
+
+  absl::Status Start() const {
+    ASSIGN_OR_RETURN(const Activations embedded,
+                     Embed(config_, *request_.dense, *request_.windows, 0, windows_, options_));
+    Stream(0).copy_(embedded.values());
+    return absl::OkStatus();
+  }
 
   absl::Status Through(int64_t index) {
     dense_.shape = pruned_.shape = BlockShape::Of(config_, index);

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "cost/batches.h"
+
 namespace besa::pruner {
 
 at::Tensor SmallestOfAll(const at::Tensor& scores, int64_t count) {
@@ -25,9 +27,8 @@ at::Tensor SmallestOfGroups(const at::Tensor& scores, const Pattern& pattern) {
 
 at::Tensor RankByGroups(const at::Tensor& scores, const Pattern& pattern) {
   // Sorting takes 64-bit indices, so some rows at a time.
-  constexpr int64_t kSortedAtOnce = int64_t{1} << 22;
   const at::Tensor order = at::empty(scores.sizes(), scores.options().dtype(at::kShort));
-  const int64_t rows_at_once = std::max<int64_t>(1, kSortedAtOnce / scores.size(1));
+  const int64_t rows_at_once = std::max<int64_t>(1, cost::SortedAtOnce(scores.is_cuda()) / scores.size(1));
   for (int64_t first = 0; first < scores.size(0); first += rows_at_once) {
     const int64_t rows = std::min(rows_at_once, scores.size(0) - first);
     const at::Tensor some = scores.narrow(0, first, rows);
