@@ -48,7 +48,7 @@ def test_a_job_can_be_followed_by_its_trace_id(cluster):
 def test_the_attempt_that_went_wrong_comes_first(cluster):
     cluster.start_coordinator()
     cluster.start_worker("w1")
-    job = cluster.submit("out", samples=64, sequence_length=128)
+    job = cluster.submit("out", samples=192, sequence_length=128)
 
     def stopped():
         """A block whose worker is stopped and has told its first lines."""
