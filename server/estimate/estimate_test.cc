@@ -135,7 +135,8 @@ TEST(Estimate, TwoWorkersWalkFurtherAndAreSoonerDone) {
   const v1::EstimateJobResponse one = Estimate(input);
   input.workers = 2;
   const v1::EstimateJobResponse two = Estimate(input);
-  EXPECT_LT(two.prune_seconds(), 0.7 * one.prune_seconds());
+  // Who walks waits for the weights on the way, who prunes does not.
+  EXPECT_LT(two.prune_seconds(), 0.8 * one.prune_seconds());
   EXPECT_GT(two.prune_seconds(), 0.5 * one.prune_seconds());
   EXPECT_GT(two.repeated_forwards(), 20);
   // Whoever walks reads the weights on the way, and begins with the embeddings.

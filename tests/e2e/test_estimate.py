@@ -8,7 +8,19 @@ from scrape import bytes_moved
 
 JOB = {"samples": 32, "sequence_length": 128}
 # Every stage that such a job has.
-STAGES = {"prepare", "load", "walk", "statistics", "train", "write", "upload", "passthrough", "evaluate", "publish"}
+STAGES = {
+    "prepare",
+    "survey",
+    "load",
+    "walk",
+    "statistics",
+    "train",
+    "write",
+    "upload",
+    "passthrough",
+    "evaluate",
+    "publish",
+}
 
 
 @pytest.fixture(scope="module")
