@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cost/batches.h"
+#include "cost/memory_plan.h"
 #include "proto/time.h"
 #include "server/state/names.h"
 #include "server/validation/create_job.h"
@@ -33,6 +35,13 @@ std::string HashOf(v1::CreateJobRequest request) {
   return Sha256Hex(bytes);
 }
 
+// Of a CPU in float32, which takes the most: who cannot have that had better not prune the model's blocks either.
+int64_t PrepareMemory(const v1::JobSpec& spec, const storage::ModelConfig& config) {
+  if (spec.method().block_allocation() != v1::BLOCK_ALLOCATION_MEASURED) return 0;
+  const int64_t length = spec.calibration().sequence_length();
+  return cost::PlanSurvey(config, cost::SurveyedWindows(spec.calibration().samples(), length), length, {}).Total();
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::CreateJobRequest& request,
@@ -49,6 +58,7 @@ absl::StatusOr<v1::Job> CreateJob(const ServiceContext& services, const v1::Crea
              .activations = request.job().activations(),
              .request_id = request.request_id(),
              .request_hash = hash};
+  job.prepare_memory_bytes = PrepareMemory(job.spec, validated.checkpoint.config());
   job.output_key = job.spec.output_uri();
   job.priority = request.job().priority();
   job.owner = request.job().owner();

@@ -42,6 +42,9 @@ CreateJobRow OnCreated(std::string job_id, const NewJob& request, const Context&
   const v1::Activations activations = ResolveActivations(
       request.spec, request.activations, request.model, context.fleet.workers, context.options.worker_bytes_per_second);
   rows.tasks = PlanTasks(job_id, request.spec, request.model, SharesOf(request, activations, context.fleet.workers));
+  for (TaskRow& row : rows.tasks) {
+    if (row.task.kind() == v1::TASK_KIND_PREPARE) row.task.set_memory_bytes(request.prepare_memory_bytes);
+  }
   rows.job.workspace_uri = absl::StrCat(absl::StripSuffix(context.options.workspace_uri, "/"), "/", job_id, "/");
   rows.job.output_key = request.output_key;
 

@@ -34,6 +34,8 @@ struct NewJob {
   std::string completion_hook;
   // See Job.trace_id.
   std::string trace_id;
+  // Bytes of device memory that preparing takes; 0: any worker can.
+  int64_t prepare_memory_bytes = 0;
 };
 
 // When the job's time_limit, if it has one, runs out that begins now.

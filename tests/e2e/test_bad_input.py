@@ -117,20 +117,21 @@ def test_infinite_activations_fail_the_job_naming_block_and_linear(service):
     assert "mlp." in job["error"]["message"]
 
 
-def test_too_little_memory_for_a_block_is_said_and_not_tried(tmp_path):
+@pytest.mark.parametrize(("blocks", "first"), [("measured", "prepare"), ("uniform", "prune")])
+def test_too_little_memory_is_said_and_not_tried(tmp_path, blocks, first):
     with Cluster(tmp_path) as cluster:
         cluster.start_coordinator()
         cluster.start_worker("small", "--memory-limit", "1MiB")
-        job = cluster.submit("out")
+        job = cluster.submit("out", block_allocation=blocks)
 
         def reason():
             return [
                 task.get("pending_reason", "")
                 for name, task in cluster.tasks(job).items()
-                if name.startswith("prune") and task["state"] == "TASK_STATE_PENDING"
+                if name.startswith(first) and task["state"] == "TASK_STATE_PENDING"
             ]
 
-        said = wait_until(reason, 30, "blocks to wait")
+        said = wait_until(reason, 30, "tasks to wait")
         assert all("1.0 MiB" in text and "needs" in text for text in said), said
         assert "needs" in cluster.job(job)["pending_reason"]
         # A worker that has the memory takes the job to its end.

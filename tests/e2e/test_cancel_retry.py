@@ -33,7 +33,8 @@ def test_retry_keeps_committed_blocks(service, tmp_path):
     poison(model, "model.layers.5.mlp.down_proj.weight")
     poisoned = (model / "model.safetensors").read_bytes()
     assert len(healthy) == len(poisoned)
-    job = service.submit("retried", model=model)
+    # A survey of the blocks would stop at it before any is pruned.
+    job = service.submit("retried", model=model, block_allocation="uniform")
     failed = service.finish(job)
     assert failed["state"] == "JOB_STATE_FAILED"
     assert failed["error"]["reason"] == "FAILURE_REASON_BAD_NUMBERS"
