@@ -124,15 +124,13 @@ def test_too_little_memory_is_said_and_not_tried(tmp_path, blocks, first):
         cluster.start_worker("small", "--memory-limit", "1MiB")
         job = cluster.submit("out", block_allocation=blocks)
 
-        def reason():
-            return [
-                task.get("pending_reason", "")
-                for name, task in cluster.tasks(job).items()
-                if name.startswith(first) and task["state"] == "TASK_STATE_PENDING"
-            ]
+        def reasons():
+            tasks = cluster.tasks(job).items()
+            waiting = [t for name, t in tasks if name.startswith(first) and t["state"] == "TASK_STATE_PENDING"]
+            return [task["pending_reason"] for task in waiting if "needs" in task.get("pending_reason", "")]
 
-        said = wait_until(reason, 30, "tasks to wait")
-        assert all("1.0 MiB" in text and "needs" in text for text in said), said
+        said = wait_until(reasons, 30, "tasks to wait for memory")
+        assert all("1.0 MiB" in text for text in said), said
         assert "needs" in cluster.job(job)["pending_reason"]
         # A worker that has the memory takes the job to its end.
         cluster.start_worker("large")
