@@ -131,7 +131,7 @@ def test_too_little_memory_is_said_and_not_tried(tmp_path, blocks, first):
 
         said = wait_until(reasons, 30, "tasks to wait for memory")
         assert all("1.0 MiB" in text for text in said), said
-        assert "needs" in cluster.job(job)["pending_reason"]
+        wait_until(lambda: "needs" in cluster.job(job)["pending_reason"], 20, "the job to say so, too")
         # A worker that has the memory takes the job to its end.
         cluster.start_worker("large")
         cluster.succeed(job)
