@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cost/batches.h"
+#include "cost/block_shape.h"
 #include "cost/job_options.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
@@ -134,10 +135,7 @@ absl::Status AllocateBlocks(const v1::JobSpec& spec, const Checkpoint& checkpoin
                                                     .compute = cost::ComputeTypeOf(spec)},
                                                    EngineObserver(observer)));
   AddStages(survey.stages, result);
-  int64_t weights = 0;
-  for (const storage::LinearSpec& linear : storage::BlockLinears(checkpoint.config())) {
-    weights += linear.rows * linear.cols;
-  }
+  const int64_t weights = cost::BlockShape::Of(checkpoint.config(), 0).TotalWeights();
   v1::PrepareResult& prepare = *result.mutable_prepare();
   for (const double share : pruner::ShareOut(survey.divergence, weights, cost::BesaOptionsOf(spec))) {
     prepare.add_block_sparsity(share);
