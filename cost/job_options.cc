@@ -62,7 +62,9 @@ BesaOptions BesaOptionsOf(const v1::JobSpec& spec) {
                    .learning_rate = method.recovery().learning_rate(),
                    .batch_size = method.recovery().batch_size(),
                    .masks = method.recovery().masks() == v1::RECOVERY_MASKS_FIXED ? RecoveryMasks::kFixed
-                                                                                  : RecoveryMasks::kGrowing},
+                                                                                  : RecoveryMasks::kGrowing,
+                   .decay = method.recovery().decay(),
+                   .dense_every = method.recovery().dense_every()},
   };
 }
 

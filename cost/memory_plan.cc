@@ -296,9 +296,12 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
                                              {"tensor as read", sizes.HostBytes(sizes.LargestLinear())},
                                              {"forward pass", walk_tokens * sizes.Forward() + waiting}},
                                             walk_moving)};
-  MemoryPlan statistics = moment(
-      {{"activations", stream}, {"reference", stream}, {"forward pass", walk_tokens * sizes.ForwardKept() + waiting}},
-      walk_moving);
+  // From the moment on that the dense stream becomes the reference.
+  std::vector<MemoryPlan::Part> streams_and = {{"activations", stream}, {"reference", stream}};
+  if (KeepsDenseInputs(options)) streams_and.push_back({"dense inputs", stream});
+  std::vector<MemoryPlan::Part> statistics_parts = streams_and;
+  statistics_parts.push_back({"forward pass", walk_tokens * sizes.ForwardKept() + waiting});
+  MemoryPlan statistics = moment(std::move(statistics_parts), walk_moving);
   if (options.method == Method::kSparseGpt) {
     statistics.parts.push_back({"Hessians", Hessians(sizes) + AddingToHessians(sizes, walk_tokens)});
   }
@@ -306,7 +309,6 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
   // Of inputs and reference, two batches each.
   const int64_t pass_moving = 4 * std::max({walk_tokens, batch_tokens, recovery_tokens});
   const int64_t final_pass = walk_tokens * (sizes.Forward() + 3 * sizes.H() * kAccumulatorBytes);
-  std::vector<MemoryPlan::Part> streams_and = {{"activations", stream}, {"reference", stream}};
   if (besa) {
     const int64_t step = compute.cuda ? 0 : std::max(training_step, recovery_step);
     streams_and.push_back({"training step and final loss", std::max(step, final_pass)});
@@ -334,11 +336,11 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
 }
 
 int64_t HostActivations(const storage::ModelConfig& config, int64_t all_samples, int64_t length,
-                        const ComputePlan& compute) {
+                        const BesaOptions& options, const ComputePlan& compute) {
   const Sizes sizes(config, length, compute);
   // LibTorch takes pinned memory in powers of two.
   const auto stream = static_cast<uint64_t>(ShareOf(all_samples, compute) * length * sizes.H() * sizes.element());
-  return 2 * static_cast<int64_t>(std::bit_ceil(stream));
+  return (KeepsDenseInputs(options) ? 3 : 2) * static_cast<int64_t>(std::bit_ceil(stream));
 }
 
 MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, int64_t length,

@@ -49,7 +49,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t samples, int6
                        const ComputePlan& compute);
 
 // Bytes of host memory that the activations take beside a GPU's, if they are kept there.
-int64_t HostActivations(const storage::ModelConfig& config, int64_t samples, int64_t length,
+int64_t HostActivations(const storage::ModelConfig& config, int64_t samples, int64_t length, const BesaOptions& options,
                         const ComputePlan& compute);
 
 // The same for measuring perplexity on that many windows.

@@ -73,4 +73,9 @@ bool TakesDenseStream(const BesaOptions& options) {
 
 bool TakesPrunedStream(const BesaOptions& options) { return options.schedule == Schedule::kSequential; }
 
+bool KeepsDenseInputs(const BesaOptions& options) {
+  return options.recovery.given() && options.recovery.dense_every > 0 && TakesDenseStream(options) &&
+         TakesPrunedStream(options);
+}
+
 }  // namespace besa::cost

@@ -36,6 +36,11 @@ struct RecoveryOptions {
   double learning_rate = 0.0;
   int64_t batch_size = 0;
   RecoveryMasks masks = RecoveryMasks::kGrowing;
+  // A step also moves every weight towards the dense one, by this times its learning rate of the way.
+  double decay = 0.0;
+  // Every so-manyth pass takes the dense model's activations as inputs; 0: none. In the sequential schedule with the
+  // dense stream as reference alone.
+  int64_t dense_every = 0;
 
   bool given() const { return epochs > 0; }
   bool operator==(const RecoveryOptions&) const = default;
@@ -79,5 +84,9 @@ BesaOptions ResolveOptions(const BesaOptions& options, const storage::ModelConfi
 // Which activations pruning a block takes: the dense model's, those that the pruned blocks before it lead to, or both.
 bool TakesDenseStream(const BesaOptions& options);
 bool TakesPrunedStream(const BesaOptions& options);
+
+// Whether the dense model's activations are kept in front of the block, too, while the dense stream behind it is the
+// reference.
+bool KeepsDenseInputs(const BesaOptions& options);
 
 }  // namespace besa::cost

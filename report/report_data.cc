@@ -140,6 +140,8 @@ Json Options(const v1::Job& job) {
       {"recovery masks", method.recovery().masks() == 0
                              ? ""
                              : Word("RECOVERY_MASKS_", v1::RecoveryMasks_Name(method.recovery().masks()))},
+      {"recovery decay", IfSet(method.recovery().decay())},
+      {"recovery dense every", IfSet(method.recovery().dense_every())},
       {"block allocation", method.block_allocation() == 0
                                ? ""
                                : Word("BLOCK_ALLOCATION_", v1::BlockAllocation_Name(method.block_allocation()))},

@@ -60,6 +60,8 @@ absl::string_view FlagOf(absl::string_view field) {
       {"method.recovery.learning_rate", "--recovery-learning-rate"},
       {"method.recovery.batch_size", "--recovery-batch-size"},
       {"method.recovery.masks", "--recovery-masks"},
+      {"method.recovery.decay", "--recovery-decay"},
+      {"method.recovery.dense_every", "--recovery-dense-every"},
       {"method.block_allocation", "--block-allocation"},
       {"request_id", "--request-id"},
   };

@@ -67,6 +67,8 @@ void AddSpec(const v1::JobSpec& spec, Facts& facts) {
     const v1::RecoverySpec& recovery = method.recovery();
     parts.push_back(absl::StrCat("recovery of ", recovery.epochs(), " passes at ", recovery.learning_rate(), ", batch ",
                                  recovery.batch_size(), ", masks ", Choice(recovery.masks())));
+    add("decay", Number(recovery.decay()));
+    if (recovery.dense_every() != 0) parts.push_back(absl::StrCat("dense inputs every ", recovery.dense_every()));
   }
   facts.emplace_back("method", absl::StrJoin(parts, ", "));
   facts.emplace_back("seed", absl::StrCat(spec.seed()));

@@ -172,6 +172,10 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
   command.add_option("--recovery-batch-size", flags.recovery_batch_size, "Samples a step of recovery [4]");
   AddEnum<v1::RecoveryMasks>(command, "--recovery-masks", flags.recovery_masks,
                              "Whether recovery removes weights bit by bit or all at once [growing]");
+  command.add_option("--recovery-decay", flags.recovery_decay,
+                     "Pull of recovery towards the dense weights, as a multiple of the learning rate [0]");
+  command.add_option("--recovery-dense-every", flags.recovery_dense_every,
+                     "Every so-manyth pass of recovery takes the dense model's activations as inputs [0: none]");
   AddEnum<v1::BlockAllocation>(
       command, "--block-allocation", flags.block_allocation,
       "Whether blocks that the model can do without lose more than others [measured for besa's "
@@ -224,11 +228,13 @@ absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, a
   method.set_quality(FromFlag<v1::Quality>(flags.quality));
   method.set_block_allocation(FromFlag<v1::BlockAllocation>(flags.block_allocation));
   if (flags.recovery_epochs != 0 || flags.recovery_learning_rate != 0 || flags.recovery_batch_size != 0 ||
-      !flags.recovery_masks.empty()) {
+      !flags.recovery_masks.empty() || flags.recovery_decay != 0 || flags.recovery_dense_every != 0) {
     method.mutable_recovery()->set_epochs(flags.recovery_epochs);
     method.mutable_recovery()->set_learning_rate(flags.recovery_learning_rate);
     method.mutable_recovery()->set_batch_size(flags.recovery_batch_size);
     method.mutable_recovery()->set_masks(FromFlag<v1::RecoveryMasks>(flags.recovery_masks));
+    method.mutable_recovery()->set_decay(flags.recovery_decay);
+    method.mutable_recovery()->set_dense_every(flags.recovery_dense_every);
   }
   spec.set_seed(flags.seed);
   spec.set_display_name(flags.name);

@@ -51,6 +51,8 @@ struct SpecFlags {
   double recovery_learning_rate = 0;
   int recovery_batch_size = 0;
   std::string recovery_masks;
+  double recovery_decay = 0;
+  int recovery_dense_every = 0;
   std::string block_allocation;
   uint64_t seed = 0;
   std::string name;

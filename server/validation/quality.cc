@@ -19,6 +19,9 @@ constexpr int kBalancedEpochs = 4;
 constexpr int kBestEpochs = 12;
 // Smaller steps: with larger ones a small model learns so long a recovery's samples by heart.
 constexpr double kBestLearningRate = 5e-4;
+// Both against learning the samples by heart.
+constexpr double kBestDecay = 3.0;
+constexpr int kBestDenseEvery = 3;
 
 void Recover(int epochs, double learning_rate, v1::MethodSpec& method) {
   if (method.schedule() == v1::SCHEDULE_UNSPECIFIED) method.set_schedule(v1::SCHEDULE_SEQUENTIAL);
@@ -27,9 +30,30 @@ void Recover(int epochs, double learning_rate, v1::MethodSpec& method) {
   if (recovery.learning_rate() == 0.0) recovery.set_learning_rate(learning_rate);
 }
 
+void KeepNearDense(v1::MethodSpec& method) {
+  v1::RecoverySpec& recovery = *method.mutable_recovery();
+  if (recovery.decay() == 0.0) recovery.set_decay(kBestDecay);
+  const bool both_streams =
+      method.schedule() == v1::SCHEDULE_SEQUENTIAL && method.reference() != v1::REFERENCE_PRUNED_STREAM;
+  if (recovery.dense_every() == 0 && both_streams) recovery.set_dense_every(kBestDenseEvery);
+}
+
 absl::Status CheckCount(absl::string_view field, int value) {
   if (value >= 0) return absl::OkStatus();
   return FieldError(field, absl::StrCat(value), "a number above 0, or 0 for the default");
+}
+
+absl::Status CheckDenseInputs(const v1::MethodSpec& method) {
+  const int every = method.recovery().dense_every();
+  if (every == 0) return absl::OkStatus();
+  if (every < 2) {
+    return FieldError("method.recovery.dense_every", absl::StrCat(every), "at least 2, or 0 for no such pass");
+  }
+  if (method.schedule() == v1::SCHEDULE_SEQUENTIAL && method.reference() != v1::REFERENCE_PRUNED_STREAM) {
+    return absl::OkStatus();
+  }
+  return FieldError("method.recovery.dense_every", absl::StrCat(every),
+                    "0: there are two streams of inputs in SCHEDULE_SEQUENTIAL with REFERENCE_DENSE_STREAM alone");
 }
 
 }  // namespace
@@ -51,6 +75,7 @@ absl::Status ResolveQuality(v1::MethodSpec& method) {
       return absl::OkStatus();
     case v1::QUALITY_BEST:
       Recover(kBestEpochs, kBestLearningRate, method);
+      KeepNearDense(method);
       return absl::OkStatus();
     default:
       return FieldError("method.quality", absl::StrCat(static_cast<int>(method.quality())),
@@ -83,7 +108,14 @@ absl::Status ResolveRecovery(v1::MethodSpec& method) {
   if (recovery.epochs() == 0) recovery.set_epochs(kRecoveryEpochs);
   if (recovery.batch_size() == 0) recovery.set_batch_size(cost::kRecoveryBatchSize);
   if (recovery.learning_rate() == 0.0) recovery.set_learning_rate(cost::kRecoveryLearningRate);
-  return absl::OkStatus();
+  // A step goes no further than the whole way.
+  const double most = 1.0 / recovery.learning_rate();
+  if (!(recovery.decay() >= 0.0 && recovery.decay() <= most)) {
+    return FieldError("method.recovery.decay", absl::StrCat(recovery.decay()),
+                      absl::StrCat("0 to ", most, ", which times the learning rate of ", recovery.learning_rate(),
+                                   " is the whole way"));
+  }
+  return CheckDenseInputs(method);
 }
 
 }  // namespace besa::server

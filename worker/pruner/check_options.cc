@@ -56,6 +56,8 @@ absl::Status CheckOptions(const BesaOptions& options, const storage::ModelConfig
   RETURN_IF_ERROR(CheckNotNegative("recovery.epochs", static_cast<double>(options.recovery.epochs)));
   RETURN_IF_ERROR(CheckNotNegative("recovery.learning_rate", options.recovery.learning_rate));
   RETURN_IF_ERROR(CheckNotNegative("recovery.batch_size", static_cast<double>(options.recovery.batch_size)));
+  RETURN_IF_ERROR(CheckNotNegative("recovery.decay", options.recovery.decay));
+  RETURN_IF_ERROR(CheckNotNegative("recovery.dense_every", static_cast<double>(options.recovery.dense_every)));
   return options.pattern.given() ? CheckPattern(options, config) : absl::OkStatus();
 }
 

@@ -270,7 +270,8 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(
         CheckMemory(absl::StrCat(what, ", with calibration activations in host memory"), plan(Placement::kHost)));
     if (!cuda) return Placement::kHost;
-    const int64_t needed = cost::HostActivations(*request.config, share.samples, length, compute(Placement::kHost));
+    const int64_t needed = cost::HostActivations(*request.config, share.samples, length, request.options,
+                                                 compute(Placement::kHost));
     const int64_t free = ComputeDevice::AvailableHostMemory(kept_.streams.bytes());
     if (needed > free) {
       return NotEnoughMemory(absl::StrCat(what, ", in host memory"), "calibration activations", needed, free);

@@ -369,7 +369,11 @@ TEST(MemoryPlan, ActivationsInHostMemoryMakeRoomOnAGpu) {
   const int64_t stream = int64_t{128} * 2048 * 8192 * 2;
   EXPECT_LT(total(Placement::kHost), total(Placement::kDevice) - 2 * stream + stream / 4);
   EXPECT_LT(total(Placement::kHost), int64_t{20} << 30);
-  EXPECT_EQ(cost::HostActivations(config, 128, 2048, {.cuda = true, .compute = ComputeType::kBFloat16}), 2 * stream);
+  const ComputePlan cuda = {.cuda = true, .compute = ComputeType::kBFloat16};
+  EXPECT_EQ(cost::HostActivations(config, 128, 2048, {}, cuda), 2 * stream);
+  const BesaOptions with_dense_inputs = {.schedule = Schedule::kSequential,
+                                         .recovery = {.epochs = 12, .dense_every = 3}};
+  EXPECT_EQ(cost::HostActivations(config, 128, 2048, with_dense_inputs, cuda), 3 * stream);
 }
 
 TEST(MemoryPlan, DescribesItsPartsLargestFirst) {
