@@ -107,6 +107,10 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
                               "8",
                               "--recovery-masks",
                               "fixed",
+                              "--recovery-decay",
+                              "0",
+                              "--recovery-dense-every",
+                              "4",
                               "--block-allocation",
                               "uniform",
                               "--seed",
@@ -140,6 +144,8 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
   EXPECT_EQ(spec.method().recovery().learning_rate(), 0.002);
   EXPECT_EQ(spec.method().recovery().batch_size(), 8);
   EXPECT_EQ(spec.method().recovery().masks(), v1::RECOVERY_MASKS_FIXED);
+  EXPECT_TRUE(spec.method().recovery().has_decay()) << "0 is not the default of `best`";
+  EXPECT_EQ(spec.method().recovery().dense_every(), 4);
   EXPECT_EQ(spec.method().block_allocation(), v1::BLOCK_ALLOCATION_UNIFORM);
   EXPECT_EQ(spec.seed(), std::numeric_limits<uint64_t>::max());
   EXPECT_EQ(spec.display_name(), "nightly");

@@ -228,13 +228,13 @@ absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, a
   method.set_quality(FromFlag<v1::Quality>(flags.quality));
   method.set_block_allocation(FromFlag<v1::BlockAllocation>(flags.block_allocation));
   if (flags.recovery_epochs != 0 || flags.recovery_learning_rate != 0 || flags.recovery_batch_size != 0 ||
-      !flags.recovery_masks.empty() || flags.recovery_decay != 0 || flags.recovery_dense_every != 0) {
+      !flags.recovery_masks.empty() || flags.recovery_decay || flags.recovery_dense_every) {
     method.mutable_recovery()->set_epochs(flags.recovery_epochs);
     method.mutable_recovery()->set_learning_rate(flags.recovery_learning_rate);
     method.mutable_recovery()->set_batch_size(flags.recovery_batch_size);
     method.mutable_recovery()->set_masks(FromFlag<v1::RecoveryMasks>(flags.recovery_masks));
-    method.mutable_recovery()->set_decay(flags.recovery_decay);
-    method.mutable_recovery()->set_dense_every(flags.recovery_dense_every);
+    if (flags.recovery_decay) method.mutable_recovery()->set_decay(*flags.recovery_decay);
+    if (flags.recovery_dense_every) method.mutable_recovery()->set_dense_every(*flags.recovery_dense_every);
   }
   spec.set_seed(flags.seed);
   spec.set_display_name(flags.name);

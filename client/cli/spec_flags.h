@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,8 +52,8 @@ struct SpecFlags {
   double recovery_learning_rate = 0;
   int recovery_batch_size = 0;
   std::string recovery_masks;
-  double recovery_decay = 0;
-  int recovery_dense_every = 0;
+  std::optional<double> recovery_decay;
+  std::optional<int> recovery_dense_every;
   std::string block_allocation;
   uint64_t seed = 0;
   std::string name;

@@ -192,6 +192,52 @@ TEST(MethodRules, WhatIsSetBesideQualityStays) {
   EXPECT_EQ(spec.method().schedule(), v1::SCHEDULE_INDEPENDENT);
   EXPECT_EQ(spec.method().recovery().epochs(), 2);
   EXPECT_EQ(spec.method().recovery().learning_rate(), 5e-4) << "what is left open is as `best` has it";
+  EXPECT_EQ(spec.method().recovery().decay(), 3.0);
+  EXPECT_EQ(spec.method().recovery().dense_every(), 0) << "there is one stream of inputs alone";
+}
+
+TEST(MethodRules, BestStaysNearTheDenseModelUnlessToldNotTo) {
+  v1::JobSpec spec = Spec(v1::METHOD_BESA);
+  spec.mutable_method()->set_quality(v1::QUALITY_BEST);
+  v1::JobSpec free = spec;
+  ASSERT_TRUE(ResolveMethod(spec).ok());
+  EXPECT_EQ(spec.method().recovery().decay(), 3.0);
+  EXPECT_EQ(spec.method().recovery().dense_every(), 3);
+  free.mutable_method()->mutable_recovery()->set_decay(0.0);
+  free.mutable_method()->mutable_recovery()->set_dense_every(0);
+  ASSERT_TRUE(ResolveMethod(free).ok());
+  EXPECT_EQ(free.method().recovery().decay(), 0.0);
+  EXPECT_EQ(free.method().recovery().dense_every(), 0);
+}
+
+TEST(MethodRules, DenseInputsNeedTwoStreams) {
+  const auto spec_with = [](v1::Schedule schedule, v1::Reference reference, int every) {
+    v1::JobSpec spec = Spec(v1::METHOD_BESA);
+    spec.mutable_method()->set_schedule(schedule);
+    spec.mutable_method()->set_reference(reference);
+    spec.mutable_method()->mutable_recovery()->set_dense_every(every);
+    return spec;
+  };
+  v1::JobSpec both = spec_with(v1::SCHEDULE_SEQUENTIAL, v1::REFERENCE_DENSE_STREAM, 2);
+  EXPECT_TRUE(ResolveMethod(both).ok());
+  v1::JobSpec independent = spec_with(v1::SCHEDULE_INDEPENDENT, v1::REFERENCE_DENSE_STREAM, 2);
+  ExpectRefused(ResolveMethod(independent), "method.recovery.dense_every", {"2", "SCHEDULE_SEQUENTIAL"});
+  v1::JobSpec pruned = spec_with(v1::SCHEDULE_SEQUENTIAL, v1::REFERENCE_PRUNED_STREAM, 2);
+  ExpectRefused(ResolveMethod(pruned), "method.recovery.dense_every", {"2", "REFERENCE_DENSE_STREAM"});
+  for (const int every : {-1, 1}) {
+    v1::JobSpec wrong = spec_with(v1::SCHEDULE_SEQUENTIAL, v1::REFERENCE_DENSE_STREAM, every);
+    ExpectRefused(ResolveMethod(wrong), "method.recovery.dense_every", {std::to_string(every), "at least 2"});
+  }
+}
+
+TEST(MethodRules, AStepDoesNotGoBeyondTheDenseWeights) {
+  v1::JobSpec spec = Spec(v1::METHOD_BESA);
+  spec.mutable_method()->mutable_recovery()->set_decay(1001.0);
+  ExpectRefused(ResolveMethod(spec), "method.recovery.decay", {"1001", "0 to 1000", "0.001"});
+  spec.mutable_method()->mutable_recovery()->set_decay(-1.0);
+  ExpectRefused(ResolveMethod(spec), "method.recovery.decay", {"-1"});
+  spec.mutable_method()->mutable_recovery()->set_decay(1000.0);
+  EXPECT_TRUE(ResolveMethod(spec).ok());
 }
 
 TEST(MethodRules, BlocksAreMeasuredForBesaAlone) {

@@ -32,10 +32,10 @@ void Recover(int epochs, double learning_rate, v1::MethodSpec& method) {
 
 void KeepNearDense(v1::MethodSpec& method) {
   v1::RecoverySpec& recovery = *method.mutable_recovery();
-  if (recovery.decay() == 0.0) recovery.set_decay(kBestDecay);
+  if (!recovery.has_decay()) recovery.set_decay(kBestDecay);
   const bool both_streams =
       method.schedule() == v1::SCHEDULE_SEQUENTIAL && method.reference() != v1::REFERENCE_PRUNED_STREAM;
-  if (recovery.dense_every() == 0 && both_streams) recovery.set_dense_every(kBestDenseEvery);
+  if (!recovery.has_dense_every() && both_streams) recovery.set_dense_every(kBestDenseEvery);
 }
 
 absl::Status CheckCount(absl::string_view field, int value) {

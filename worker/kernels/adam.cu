@@ -16,18 +16,21 @@ __global__ void Advance(AdamOptions options, const bool* apply, AdamClock* clock
     const double turn = kPi * clock->position / static_cast<double>(options.steps);
     clock->beta1_power *= options.beta1;
     clock->beta2_power *= options.beta2;
-    clock->rate = options.learning_rate * 0.5 * (1.0 + cos(turn)) / (1.0 - clock->beta1_power);
+    const double learning_rate = options.learning_rate * 0.5 * (1.0 + cos(turn));
+    clock->rate = learning_rate / (1.0 - clock->beta1_power);
+    clock->pull = learning_rate * options.decay;
     clock->inverse_root = 1.0 / sqrt(1.0 - clock->beta2_power);
   }
   clock->position += 1.0;
 }
 
 // A thread does kWidth neighbours at once.
-template <typename T, int kWidth>
+template <typename T, int kWidth, bool kPull>
 __global__ void __launch_bounds__(kThreads)
     Update(AdamOptions options, const AdamClock* __restrict__ clock, const bool* __restrict__ apply,
-           const T* __restrict__ gradient, float* __restrict__ master, float* __restrict__ first_moment,
-           float* __restrict__ second_moment, T* __restrict__ weight, int64_t elements) {
+           const T* __restrict__ gradient, const T* __restrict__ dense, float* __restrict__ master,
+           float* __restrict__ first_moment, float* __restrict__ second_moment, T* __restrict__ weight,
+           int64_t elements) {
   if (!*apply) return;
   const float beta1 = static_cast<float>(options.beta1);
   const float rest1 = static_cast<float>(1.0 - options.beta1);
@@ -36,12 +39,15 @@ __global__ void __launch_bounds__(kThreads)
   const float eps = static_cast<float>(options.eps);
   const float rate = static_cast<float>(clock->rate);
   const float inverse_root = static_cast<float>(clock->inverse_root);
+  const float pull = static_cast<float>(clock->pull);
   const int64_t stride = int64_t{gridDim.x} * kThreads * kWidth;
   for (int64_t e = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth; e < elements; e += stride) {
     const auto g = LoadVector<T, kWidth>(gradient + e);
     auto w = LoadVector<float, kWidth>(master + e);
     auto m = LoadVector<float, kWidth>(first_moment + e);
     auto v = LoadVector<float, kWidth>(second_moment + e);
+    Vector<T, kWidth> towards{};
+    if constexpr (kPull) towards = LoadVector<T, kWidth>(dense + e);
     Vector<T, kWidth> rounded;
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) {
@@ -52,7 +58,9 @@ __global__ void __launch_bounds__(kThreads)
         const float slope = Load(g.item[i]);
         m.item[i] = beta1 * m.item[i] + rest1 * slope;
         v.item[i] = beta2 * v.item[i] + rest2 * slope * slope;
+        const float way = kPull ? pull * (w.item[i] - Load(towards.item[i])) : 0.0f;
         w.item[i] -= rate * m.item[i] / (sqrtf(v.item[i]) * inverse_root + eps);
+        if constexpr (kPull) w.item[i] -= way;
       }
       rounded.item[i] = Round<T>(w.item[i]);
     }
@@ -63,15 +71,15 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <typename T, int kWidth>
+template <typename T, int kWidth, bool kPull>
 absl::Status Run(const Device& device, const AdamOptions& options, const AdamClock* clock, const bool* apply,
-                 const ConstMatrix& gradient, const AdamState& state, const Matrix& weight) {
+                 const ConstMatrix& gradient, const ConstMatrix& dense, const AdamState& state, const Matrix& weight) {
   const int64_t elements = weight.rows * weight.cols;
   const int64_t blocks = std::min(kMaxBlocks, (elements / kWidth + kThreads - 1) / kThreads);
-  return Launch("AdamStep", Update<T, kWidth>, device, std::max<int64_t>(1, blocks), kThreads, 0, options, clock, apply,
-                static_cast<const T*>(gradient.data), static_cast<float*>(state.master),
-                static_cast<float*>(state.first_moment), static_cast<float*>(state.second_moment),
-                static_cast<T*>(weight.data), elements);
+  return Launch("AdamStep", Update<T, kWidth, kPull>, device, std::max<int64_t>(1, blocks), kThreads, 0, options, clock,
+                apply, static_cast<const T*>(gradient.data), static_cast<const T*>(dense.data),
+                static_cast<float*>(state.master), static_cast<float*>(state.first_moment),
+                static_cast<float*>(state.second_moment), static_cast<T*>(weight.data), elements);
 }
 
 }  // namespace
@@ -81,15 +89,23 @@ absl::Status AdamAdvance(const Device& device, const AdamOptions& options, const
 }
 
 absl::Status AdamStep(const Device& device, const AdamOptions& options, const AdamClock* clock, const bool* apply,
-                      const ConstMatrix& gradient, const AdamState& state, const Matrix& weight) {
+                      const ConstMatrix& gradient, const ConstMatrix& dense, const AdamState& state,
+                      const Matrix& weight) {
   return VisitElement(weight.type, [&]<typename T>(T) {
     // Of the states 16 bytes at once.
     constexpr int kWidth = 4;
+    const bool pull = options.decay != 0.0;
     const bool wide = weight.rows * weight.cols % kWidth == 0 && IsAligned(gradient.data, kWidth * sizeof(T)) &&
+                      (!pull || IsAligned(dense.data, kWidth * sizeof(T))) &&
                       IsAligned(weight.data, kWidth * sizeof(T)) && IsAligned(state.master, 16) &&
                       IsAligned(state.first_moment, 16) && IsAligned(state.second_moment, 16);
-    return wide ? Run<T, kWidth>(device, options, clock, apply, gradient, state, weight)
-                : Run<T, 1>(device, options, clock, apply, gradient, state, weight);
+    const auto run = [&](auto width, auto pulls) {
+      return Run<T, width, pulls>(device, options, clock, apply, gradient, dense, state, weight);
+    };
+    constexpr std::integral_constant<int, kWidth> kWide;
+    constexpr std::integral_constant<int, 1> kNarrow;
+    if (pull) return wide ? run(kWide, std::true_type()) : run(kNarrow, std::true_type());
+    return wide ? run(kWide, std::false_type()) : run(kNarrow, std::false_type());
   });
 }
 

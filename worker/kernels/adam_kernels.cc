@@ -22,6 +22,9 @@ absl::Status CheckOptions(const AdamOptions& options) {
   if (options.steps < 1) {
     return absl::InvalidArgumentError(absl::StrCat("steps is ", options.steps, "; expected at least 1"));
   }
+  if (!(options.decay >= 0.0)) {
+    return absl::InvalidArgumentError(absl::StrCat("decay is ", options.decay, "; expected 0 or more"));
+  }
   return absl::OkStatus();
 }
 
@@ -37,7 +40,8 @@ absl::Status AdamAdvance(const Device& device, const AdamOptions& options, const
 }
 
 absl::Status AdamStep(const Device& device, const AdamOptions& options, const AdamClock* clock, const bool* apply,
-                      const ConstMatrix& gradient, const AdamState& state, const Matrix& weight) {
+                      const ConstMatrix& gradient, const ConstMatrix& dense, const AdamState& state,
+                      const Matrix& weight) {
   RETURN_IF_ERROR(CheckOptions(options));
   RETURN_IF_ERROR(CheckMatrix(device, gradient, "gradient"));
   RETURN_IF_ERROR(CheckMatrixIs(device, weight, gradient.type, gradient.rows, gradient.cols, "weight"));
@@ -47,8 +51,11 @@ absl::Status AdamStep(const Device& device, const AdamOptions& options, const Ad
   RETURN_IF_ERROR(CheckPointer(state.master, "state.master"));
   RETURN_IF_ERROR(CheckPointer(state.first_moment, "state.first_moment"));
   RETURN_IF_ERROR(CheckPointer(state.second_moment, "state.second_moment"));
-  if (device.is_cuda) return cuda::AdamStep(device, options, clock, apply, gradient, state, weight);
-  if (*apply) cpu::AdamStep(device, options, *clock, gradient, state, weight);
+  if (options.decay != 0.0) {
+    RETURN_IF_ERROR(CheckMatrixIs(device, dense, gradient.type, gradient.rows, gradient.cols, "dense"));
+  }
+  if (device.is_cuda) return cuda::AdamStep(device, options, clock, apply, gradient, dense, state, weight);
+  if (*apply) cpu::AdamStep(device, options, *clock, gradient, dense, state, weight);
   return absl::OkStatus();
 }
 

@@ -21,9 +21,11 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
+  // The share of the way to `dense` that a step goes, by its learning rate.
+  double decay = 0.0;
 };
 
-// Where a training stands, one for all of its matrices: doubles in the device's memory. To begin: 0, 1, 1, 0, 0.
+// Where a training stands, one for all of its matrices: doubles in the device's memory. To begin: 0, 1, 1, 0, 0, 0.
 struct AdamClock {
   // Steps begun.
   double position = 0.0;
@@ -33,6 +35,8 @@ struct AdamClock {
   // What the present step multiplies with: the learning rate over 1 - beta1^t, and 1 / sqrt(1 - beta2^t).
   double rate = 0.0;
   double inverse_root = 0.0;
+  // The share of the way to `dense` that it goes: decay times the learning rate.
+  double pull = 0.0;
 };
 
 // Begins the next step of the schedule. Where *apply is false it is a skipped one: the schedule goes on, Adam does not.
@@ -49,10 +53,13 @@ struct AdamState {
 };
 
 // One step with `gradient` on the master weights, and `weight` is what they round to; for every weight kept
-//   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,  w -= rate m / (sqrt(v) inverse_root + eps)
-// Where *apply is false nothing changes.
-//   gradient, weight  [rows, cols] of one type
+//   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
+//   w -= rate m / (sqrt(v) inverse_root + eps) + pull (w - dense)
+// the last with the w before the step (Loshchilov and Hutter 2019, but towards `dense` instead of 0), and only if
+// options.decay is not 0: `dense` is not read else. Where *apply is false nothing changes.
+//   gradient, dense, weight  [rows, cols] of one type
 absl::Status AdamStep(const Device& device, const AdamOptions& options, const AdamClock* clock, const bool* apply,
-                      const ConstMatrix& gradient, const AdamState& state, const Matrix& weight);
+                      const ConstMatrix& gradient, const ConstMatrix& dense, const AdamState& state,
+                      const Matrix& weight);
 
 }  // namespace besa::kernels

@@ -52,12 +52,16 @@ class AdamOnCuda : public testing::TestWithParam<std::tuple<ElementType, Size>> 
       outcome.master.Set(i, 0.0);
       outcome.second_moment.Set(i, kRemoved);
     }
-    const AdamOptions options = {.learning_rate = 0.01, .steps = kSteps};
+    const AdamOptions options = {.learning_rate = 0.01, .steps = kSteps, .decay = 3.0};
+    const TestMatrix dense = TestMatrix::Random(type, rows, cols, 2);
     const Device device = on_cuda ? Device::Cuda(nullptr) : Device::Cpu();
     const auto buffer = [](const TestMatrix& matrix) {
       return std::make_unique<CudaBuffer>(matrix.bytes().data(), matrix.bytes().size());
     };
     const auto weight = buffer(outcome.weight);
+    const auto dense_there = buffer(dense);
+    ConstMatrix towards = dense.View();
+    if (on_cuda) towards.data = dense_there->data();
     const auto master = buffer(outcome.master);
     const auto first_moment = buffer(outcome.first_moment);
     const auto second_moment = buffer(outcome.second_moment);
@@ -77,7 +81,7 @@ class AdamOnCuda : public testing::TestWithParam<std::tuple<ElementType, Size>> 
       CudaBuffer apply_there(&apply, sizeof(apply));
       const bool* const flag = on_cuda ? apply_there.As<bool>() : &apply;
       EXPECT_TRUE(AdamAdvance(device, options, flag, clock_there).ok());
-      EXPECT_TRUE(AdamStep(device, options, clock_there, flag, slope, state, out).ok());
+      EXPECT_TRUE(AdamStep(device, options, clock_there, flag, slope, towards, state, out).ok());
       if (on_cuda) CheckCuda(cudaDeviceSynchronize());
     }
     if (on_cuda) {

@@ -15,6 +15,7 @@ namespace {
 struct Training {
   Training(ElementType type, int64_t rows, int64_t cols)
       : weight(type, rows, cols),
+        dense(TestMatrix::Random(type, rows, cols, 5)),
         master(TestMatrix::Random(AccumulatorType(type), rows, cols, 1)),
         first_moment(AccumulatorType(type), rows, cols),
         second_moment(AccumulatorType(type), rows, cols) {
@@ -32,12 +33,13 @@ struct Training {
     ASSERT_TRUE(AdamAdvance(device, options, &apply, &clock).ok());
     const AdamState state = {
         .master = master.data(), .first_moment = first_moment.data(), .second_moment = second_moment.data()};
-    ASSERT_TRUE(AdamStep(device, options, &clock, &apply, gradient.View(), state, weight.View()).ok());
+    ASSERT_TRUE(AdamStep(device, options, &clock, &apply, gradient.View(), dense.View(), state, weight.View()).ok());
   }
 
   AdamOptions options = {.learning_rate = 0.02, .steps = 40};
   AdamClock clock;
   TestMatrix weight;
+  TestMatrix dense;
   TestMatrix master;
   TestMatrix first_moment;
   TestMatrix second_moment;
@@ -50,12 +52,15 @@ TestMatrix TowardsOne(const TestMatrix& weight) {
   return gradient;
 }
 
-TEST(Adam, FollowsItsDefinition) {
+class AdamWithDecay : public testing::TestWithParam<double> {};
+
+TEST_P(AdamWithDecay, FollowsItsDefinition) {
   Training training(ElementType::kFloat64, 40, 1003);
+  training.options.decay = GetParam();
   std::vector<double> w, m(training.size()), v(training.size());
   for (int64_t i = 0; i < training.size(); ++i) w.push_back(training.master.At(i));
 
-  // Kingma and Ba's algorithm 1, as PyTorch has it, under CosineAnnealingLR.
+  // Kingma and Ba's algorithm 1, as PyTorch has it, under CosineAnnealingLR; the decay apart from it, as in AdamW.
   for (int step = 0; step < 40; ++step) {
     const double rate = 0.02 * (1.0 + std::cos(std::numbers::pi * step / 40.0)) / 2.0;
     const TestMatrix gradient = TowardsOne(training.weight);
@@ -66,12 +71,29 @@ TEST(Adam, FollowsItsDefinition) {
       v[i] = 0.999 * v[i] + 0.001 * g * g;
       const double corrected_m = m[i] / (1.0 - std::pow(0.9, step + 1));
       const double corrected_v = v[i] / (1.0 - std::pow(0.999, step + 1));
+      w[i] -= rate * GetParam() * (w[i] - training.dense.At(i));
       w[i] -= rate * corrected_m / (std::sqrt(corrected_v) + 1e-8);
       ASSERT_NEAR(training.master.At(i), w[i], 1e-11) << "step " << step;
       ASSERT_EQ(training.weight.At(i), training.master.At(i));
     }
   }
   EXPECT_EQ(training.clock.position, 40.0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Adam, AdamWithDecay, testing::Values(0.0, 3.0),
+                         [](const auto& decay) { return decay.param == 0.0 ? "None" : "TowardsDense"; });
+
+TEST(Adam, WithoutAGradientDecayLeadsToTheDenseWeights) {
+  for (const ElementType type : kAllTypes) {
+    Training training(type, 4, 37);
+    training.options = {.learning_rate = 0.1, .steps = 1000, .decay = 3.0};
+    training.Remove(5);
+    const TestMatrix none(type, 4, 37);
+    for (int step = 0; step < 1000; ++step) training.Step(Device::Cpu(), none);
+    for (int64_t i = 0; i < training.size(); ++i) {
+      EXPECT_NEAR(training.master.At(i), i == 5 ? 0.0 : training.dense.At(i), 1e-5) << NameOf(type);
+    }
+  }
 }
 
 TEST(Adam, RemovedWeightsStayZeroWhateverTheirGradient) {
@@ -155,14 +177,21 @@ TEST(Adam, NamesTheArgumentThatIsWrong) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     return std::string(status.message());
   };
-  EXPECT_NE(message(AdamStep(Device::Cpu(), {}, &training.clock, &apply, other.View(), state, training.weight.View()))
-                .find("weight is float32 [2, 3]; expected float32 [3, 2]"),
-            std::string::npos);
-  EXPECT_NE(message(AdamStep(Device::Cpu(), {}, &training.clock, &apply, training.weight.View(),
+  EXPECT_NE(
+      message(AdamStep(Device::Cpu(), {}, &training.clock, &apply, other.View(), {}, state, training.weight.View()))
+          .find("weight is float32 [2, 3]; expected float32 [3, 2]"),
+      std::string::npos);
+  EXPECT_NE(message(AdamStep(Device::Cpu(), {}, &training.clock, &apply, training.weight.View(), {},
                              {.master = training.master.data()}, training.weight.View()))
                 .find("state.first_moment is null"),
             std::string::npos);
   EXPECT_NE(message(AdamAdvance(Device::Cpu(), {.beta1 = 1.0}, &apply, &training.clock)).find("betas are 1"),
+            std::string::npos);
+  EXPECT_NE(message(AdamStep(Device::Cpu(), {.decay = 1.0}, &training.clock, &apply, training.weight.View(),
+                             other.View(), state, training.weight.View()))
+                .find("dense is float32 [3, 2]; expected float32 [2, 3]"),
+            std::string::npos);
+  EXPECT_NE(message(AdamAdvance(Device::Cpu(), {.decay = -1.0}, &apply, &training.clock)).find("decay is -1"),
             std::string::npos);
   EXPECT_NE(message(AdamAdvance(Device::Cpu(), {.steps = 0}, &apply, &training.clock)).find("steps is 0"),
             std::string::npos);

@@ -7,7 +7,7 @@ namespace besa::kernels::cpu {
 
 void AdamAdvance(const AdamOptions& options, bool apply, AdamClock& clock);
 void AdamStep(const Device& device, const AdamOptions& options, const AdamClock& clock, const ConstMatrix& gradient,
-              const AdamState& state, const Matrix& weight);
+              const ConstMatrix& dense, const AdamState& state, const Matrix& weight);
 
 }  // namespace besa::kernels::cpu
 
@@ -15,6 +15,7 @@ namespace besa::kernels::cuda {
 
 absl::Status AdamAdvance(const Device& device, const AdamOptions& options, const bool* apply, AdamClock* clock);
 absl::Status AdamStep(const Device& device, const AdamOptions& options, const AdamClock* clock, const bool* apply,
-                      const ConstMatrix& gradient, const AdamState& state, const Matrix& weight);
+                      const ConstMatrix& gradient, const ConstMatrix& dense, const AdamState& state,
+                      const Matrix& weight);
 
 }  // namespace besa::kernels::cuda

@@ -29,7 +29,8 @@ void HeldStreams::Place(Placement placement) {
 }
 
 int64_t DenseBoundary(const PruneRequest& request) {
-  return request.options.schedule == Schedule::kSequential ? request.block + 1 : request.block;
+  const bool behind = request.options.schedule == Schedule::kSequential && !KeepsDenseInputs(request.options);
+  return behind ? request.block + 1 : request.block;
 }
 
 void KeepUsable(const PruneRequest& request, const at::TensorOptions& options, HeldStreams& held) {

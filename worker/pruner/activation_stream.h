@@ -41,8 +41,8 @@ struct HeldStreams {
   void Place(Placement placement);
 };
 
-// Where the dense stream has to stand: before the block in the independent schedule, whose inputs it is; behind it in
-// the sequential one, whose reference it is.
+// Where the dense stream may stand at most: before the block in the independent schedule, whose inputs it is; behind it
+// in the sequential one, whose reference it is, but for a recovery that wants what is in front of it, too.
 int64_t DenseBoundary(const PruneRequest& request);
 
 // Lets go of every stream that does not lie on the request's way, in the type of `options`: of another model or text,

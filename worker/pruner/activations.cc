@@ -58,6 +58,16 @@ Activations Activations::In(Placement placement) const {
   return moved;
 }
 
+Activations Activations::Copy() const {
+  Activations copy = Allocate(sizes(), values_.options().device(device_).pinned_memory(false), placement_);
+  // The host may not read what is still on its way.
+  if (placement_ == Placement::kHost && device_.is_cuda()) {
+    c10::cuda::getCurrentCUDAStream(device_.index()).synchronize();
+  }
+  copy.values_.copy_(values_);
+  return copy;
+}
+
 // A batch of each source on the device.
 struct ActivationFeed::Slot {
   Batch buffers;
@@ -72,51 +82,51 @@ std::vector<SampleShare::Range> BatchesOf(int64_t windows, int64_t batch) {
   return batches;
 }
 
-ActivationFeed::ActivationFeed(std::vector<Activations> sources, std::vector<SampleShare::Range> batches,
-                               int64_t epochs)
+ActivationFeed::ActivationFeed(Sources sources, std::vector<SampleShare::Range> batches)
+    : ActivationFeed(std::vector<Sources>{std::move(sources)}, std::move(batches), /*epochs=*/1) {}
+
+ActivationFeed::ActivationFeed(std::vector<Sources> sources, std::vector<SampleShare::Range> batches, int64_t epochs)
     : sources_(std::move(sources)), batches_(std::move(batches)), count_(epochs * std::ssize(batches_)) {
-  TORCH_CHECK(sources_.size() <= kSources, "a feed has at most two sources");
+  const Sources& first = sources_[0];
+  TORCH_CHECK(first.size() <= kSources, "a feed has at most two sources");
   const bool streams =
-      std::ranges::any_of(sources_, [](const Activations& source) { return source.placement() == Placement::kHost; });
+      std::ranges::any_of(first, [](const Activations& source) { return source.placement() == Placement::kHost; });
   if (!streams || count_ == 0) return;
   int64_t largest = 0;
   for (const SampleShare::Range& range : batches_) largest = std::max(largest, range.count);
-  const at::Device device = sources_[0].device();
   for (int i = 0; i < 2; ++i) {
     auto slot = std::make_unique<Slot>();
-    for (size_t source = 0; source < sources_.size(); ++source) {
-      std::vector<int64_t> sizes = sources_[source].sizes().vec();
+    for (size_t source = 0; source < first.size(); ++source) {
+      std::vector<int64_t> sizes = first[source].sizes().vec();
       sizes[0] = largest;
-      slot->buffers[source] = at::empty(sizes, at::TensorOptions(device).dtype(sources_[source].type()));
+      slot->buffers[source] = at::empty(sizes, at::TensorOptions(device()).dtype(first[source].type()));
     }
     slots_.push_back(std::move(slot));
   }
   // What is still to be written to the sources, and the former life of the buffers' memory, come first.
-  if (device.is_cuda()) Order(c10::cuda::getCurrentCUDAStream(device.index()), MovingStream(device));
+  if (device().is_cuda()) Order(c10::cuda::getCurrentCUDAStream(device().index()), MovingStream(device()));
   Fetch(0);
 }
 
 ActivationFeed::~ActivationFeed() {
-  if (slots_.empty() || !sources_[0].device().is_cuda()) return;
+  if (slots_.empty() || !device().is_cuda()) return;
   // A batch that nobody asked for may still be on its way into buffers that are let go of now.
-  const auto index = sources_[0].device().index();
-  Order(MovingStream(sources_[0].device()), c10::cuda::getCurrentCUDAStream(index));
+  Order(MovingStream(device()), c10::cuda::getCurrentCUDAStream(device().index()));
 }
 
 void ActivationFeed::Fetch(int64_t number) {
   const auto [first, count] = RangeOf(number);
   Slot& slot = *slots_[static_cast<size_t>(number % 2)];
-  const at::Device device = sources_[0].device();
+  const Sources& sources = SourcesOf(number);
   const auto copy = [&, first = first, count = count] {
-    for (size_t source = 0; source < sources_.size(); ++source) {
+    for (size_t source = 0; source < sources.size(); ++source) {
       slot.buffers[source]
           .narrow(0, 0, count)
-          .copy_(sources_[source].values().narrow(0, first, count),
-                 /*non_blocking=*/true);
+          .copy_(sources[source].values().narrow(0, first, count), /*non_blocking=*/true);
     }
   };
-  if (!device.is_cuda()) return copy();
-  const c10::cuda::CUDAStream stream = MovingStream(device);
+  if (!device().is_cuda()) return copy();
+  const c10::cuda::CUDAStream stream = MovingStream(device());
   const c10::cuda::CUDAStreamGuard guard(stream);
   if (number >= 2) slot.free.block(stream);
   copy();
@@ -127,20 +137,20 @@ ActivationFeed::Batch ActivationFeed::Next() {
   const int64_t number = next_++;
   TORCH_CHECK(number < count_, "no batch is left");
   const auto [first, count] = RangeOf(number);
+  const Sources& sources = SourcesOf(number);
   Batch batch;
   if (slots_.empty()) {
-    for (size_t source = 0; source < sources_.size(); ++source) batch[source] = sources_[source].Batch(first, count);
+    for (size_t source = 0; source < sources.size(); ++source) batch[source] = sources[source].Batch(first, count);
     return batch;
   }
-  const at::Device device = sources_[0].device();
   Slot& slot = *slots_[static_cast<size_t>(number % 2)];
-  if (device.is_cuda()) {
-    const c10::cuda::CUDAStream current = c10::cuda::getCurrentCUDAStream(device.index());
+  if (device().is_cuda()) {
+    const c10::cuda::CUDAStream current = c10::cuda::getCurrentCUDAStream(device().index());
     if (number > 0) slots_[static_cast<size_t>((number + 1) % 2)]->free.record(current);
     slot.there.block(current);
   }
   if (number + 1 < count_) Fetch(number + 1);
-  for (size_t source = 0; source < sources_.size(); ++source) {
+  for (size_t source = 0; source < sources.size(); ++source) {
     batch[source] = slot.buffers[source].narrow(0, 0, count);
   }
   return batch;

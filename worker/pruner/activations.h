@@ -49,6 +49,8 @@ class Activations {
 
   // These, or a copy in the other place. Waits for the device.
   Activations In(Placement placement) const;
+  // A copy in the same place. Waits for the device if that is host memory.
+  Activations Copy() const;
 
  private:
   at::Tensor values_;
@@ -64,9 +66,14 @@ class ActivationFeed {
  public:
   static constexpr size_t kSources = 2;
   using Batch = std::array<at::Tensor, kSources>;
+  // At most kSources.
+  using Sources = std::vector<Activations>;
 
-  // These windows of `sources` (at most kSources), a batch after the other, `epochs` times.
-  ActivationFeed(std::vector<Activations> sources, std::vector<SampleShare::Range> batches, int64_t epochs = 1);
+  // These windows of `sources`, a batch after the other, once.
+  ActivationFeed(Sources sources, std::vector<SampleShare::Range> batches);
+  // The same `epochs` times: of sources[0], sources[1] and so on, and again from the first. All have the same sizes and
+  // lie in the same place.
+  ActivationFeed(std::vector<Sources> sources, std::vector<SampleShare::Range> batches, int64_t epochs);
   ~ActivationFeed();
   ActivationFeed(const ActivationFeed&) = delete;
   ActivationFeed& operator=(const ActivationFeed&) = delete;
@@ -80,9 +87,13 @@ class ActivationFeed {
   const SampleShare::Range& RangeOf(int64_t number) const {
     return batches_[static_cast<size_t>(number % std::ssize(batches_))];
   }
+  const Sources& SourcesOf(int64_t number) const {
+    return sources_[static_cast<size_t>(number / std::ssize(batches_) % std::ssize(sources_))];
+  }
+  at::Device device() const { return sources_[0][0].device(); }
   void Fetch(int64_t number);
 
-  std::vector<Activations> sources_;
+  std::vector<Sources> sources_;
   std::vector<SampleShare::Range> batches_;
   // Of all epochs.
   int64_t count_;

@@ -34,8 +34,8 @@ class BesaMethod final : public PruningMethod {
         .sparsity = options_.sparsity, .granularity = options_.granularity, .prior_sigma = options_.prior_sigma};
     BlockTrainer& trainer = inputs.workspace->Trainer(allocation, options_.d_coef);
     const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
-    ASSIGN_OR_RETURN(TrainingLog log,
-                     RunTraining(step, inputs.x, inputs.reference, inputs.share, passes, inputs.block_index, reporter));
+    ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, {inputs.x}, inputs.reference, inputs.share, passes,
+                                                  inputs.block_index, reporter));
 
     MethodResult result{
         .loss = std::move(log.loss), .sparsity = std::move(log.sparsity), .skipped_steps = log.skipped_steps};

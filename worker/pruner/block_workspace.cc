@@ -83,7 +83,7 @@ BlockTrainer& BlockWorkspace::Trainer(const AllocationOptions& options, double d
 RecoveryTrainer& BlockWorkspace::Recovery(const RecoveryOptions& options, int64_t steps) {
   if (recovery_ != nullptr && recovery_options_ == options && recovery_steps_ == steps) return *recovery_;
   recovery_.reset();
-  recovery_ = std::make_unique<RecoveryTrainer>(*block_, pruned(), options, steps, ranks_);
+  recovery_ = std::make_unique<RecoveryTrainer>(*block_, dense_, pruned(), options, steps, ranks_);
   recovery_options_ = options;
   recovery_steps_ = steps;
   return *recovery_;

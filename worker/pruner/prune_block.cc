@@ -77,6 +77,7 @@ class BlockJob {
   absl::Status Walk();
   absl::Status WalkCommitted(StreamWalker& walker);
   absl::Status UploadDense();
+  absl::Status StepDense();
   absl::Status TakeStatistics();
   absl::Status Prune();
   absl::Status Recover();
@@ -106,6 +107,8 @@ class BlockJob {
   // What enters the block, and what its output is compared with, [own samples, length, hidden].
   Activations x_;
   Activations reference_;
+  // What the dense model has in front of the block, if recovery takes it (KeepsDenseInputs).
+  Activations dense_inputs_;
   std::unique_ptr<PruningMethod> method_;
   MethodResult pruned_;
 };
@@ -150,6 +153,11 @@ absl::Status BlockJob::StepReference() {
   if (!own_reference() || !dense.activations.defined() || dense.block != request_.block) return absl::OkStatus();
   RETURN_IF_ERROR(reporter_.Begin("statistics", samples()));
   RETURN_IF_ERROR(UploadDense());
+  return StepDense();
+}
+
+absl::Status BlockJob::StepDense() {
+  if (KeepsDenseInputs(options_)) dense_inputs_ = streams_.dense.activations.Copy();
   return Walker().StepDense(streams_.dense);
 }
 
@@ -204,7 +212,7 @@ absl::Status BlockJob::TakeStatistics() {
   RETURN_IF_ERROR(reporter_.Begin("statistics", before + samples()));
   RETURN_IF_ERROR(UploadDense());
   staged_.clear();
-  if (step_dense) RETURN_IF_ERROR(Walker().StepDense(streams_.dense));
+  if (step_dense) RETURN_IF_ERROR(StepDense());
   reference_ = own_pass ? streams_.dense.activations : Activations::Allocate(x_.sizes(), tensor_options_, placement_);
   method_ = MakeMethod(options_, shape_, tensor_options_);
   FiniteWatch watch(tensor_options_.device());
@@ -256,10 +264,12 @@ absl::Status BlockJob::Recover() {
   const Passes passes = {.epochs = options_.recovery.epochs, .batch_size = options_.recovery.batch_size};
   RETURN_IF_ERROR(reporter_.Begin("recover", passes.Steps(share_.samples)));
   RecoveryTrainer& trainer = workspace_.Recovery(options_.recovery, passes.Steps(share_.samples));
-  trainer.Begin(dense(), pruned_.linears);
+  trainer.Begin(pruned_.linears);
   for (Linear linear : kAllLinears) pruned_.linears[linear].weight = trainer.master(linear);
   const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
-  ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, x_, reference_, share_, passes, request_.block, reporter_));
+  std::vector<Activations> inputs(KeepsDenseInputs(options_) ? options_.recovery.dense_every : 1, x_);
+  if (KeepsDenseInputs(options_)) inputs.back() = dense_inputs_;
+  ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, inputs, reference_, share_, passes, request_.block, reporter_));
   result_.recovery_loss = std::move(log.loss);
   result_.skipped_steps += log.skipped_steps;
   return absl::OkStatus();

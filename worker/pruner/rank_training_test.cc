@@ -107,7 +107,7 @@ Outcome Train(const at::TensorOptions& options, const Passes& passes, RankGroup&
   StageReporter reporter(nobody, Clock::Real());
   const auto step = [&](const at::Tensor& in, const at::Tensor& out) { return trainer.Step(in, out); };
   Outcome outcome;
-  outcome.log = RunTraining(step, x, reference, share, passes, 2, reporter).value();
+  outcome.log = RunTraining(step, {x}, reference, share, passes, 2, reporter).value();
 
   const at::Tensor counts = trainer.allocation().Forward().pruned;
   outcome.pruned.assign(counts.data_ptr<int32_t>(), counts.data_ptr<int32_t>() + counts.numel());
@@ -127,11 +127,11 @@ Outcome Train(const at::TensorOptions& options, const Passes& passes, RankGroup&
     linears[linear].order = orders[linear];
     for (int64_t i = 0; i < SmallShape().Rows(linear); ++i) linears[linear].pruned.push_back(outcome.exact[row++]);
   }
-  RecoveryTrainer recovery(block, pruned, {.epochs = passes.epochs, .learning_rate = 1e-3}, passes.Steps(share.samples),
-                           ranks);
-  recovery.Begin(dense, linears);
+  RecoveryTrainer recovery(block, dense, pruned, {.epochs = passes.epochs, .learning_rate = 1e-3},
+                           passes.Steps(share.samples), ranks);
+  recovery.Begin(linears);
   const auto tune = [&](const at::Tensor& in, const at::Tensor& out) { return recovery.Step(in, out); };
-  outcome.log = RunTraining(tune, x, reference, share, passes, 2, reporter).value();
+  outcome.log = RunTraining(tune, {x}, reference, share, passes, 2, reporter).value();
   for (Linear linear : kAllLinears) outcome.masters.push_back(recovery.master(linear).clone());
   return outcome;
 }

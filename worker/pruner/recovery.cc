@@ -31,11 +31,12 @@ kernels::AdamClock* ClockOf(const at::Tensor& clock) {
 
 }  // namespace
 
-RecoveryTrainer::RecoveryTrainer(const LlamaBlock& block, const BlockWeights& weights, const RecoveryOptions& options,
-                                 int64_t steps, RankGroup& ranks)
+RecoveryTrainer::RecoveryTrainer(const LlamaBlock& block, const BlockWeights& dense, const BlockWeights& weights,
+                                 const RecoveryOptions& options, int64_t steps, RankGroup& ranks)
     : block_(block),
+      dense_(dense),
       weights_(weights),
-      options_{.learning_rate = options.learning_rate, .steps = steps},
+      options_{.learning_rate = options.learning_rate, .steps = steps, .decay = options.decay},
       masks_(options.masks),
       growth_(options.masks, steps),
       ranks_(ranks),
@@ -58,7 +59,7 @@ int64_t RecoveryTrainer::bytes() const {
   return bytes;
 }
 
-void RecoveryTrainer::Begin(const BlockWeights& dense, const std::array<LinearPruning, kLinears>& linears) {
+void RecoveryTrainer::Begin(const std::array<LinearPruning, kLinears>& linears) {
   bool can_rank = true;
   for (Linear linear : kAllLinears) {
     const LinearPruning& pruning = linears[linear];
@@ -67,7 +68,7 @@ void RecoveryTrainer::Begin(const BlockWeights& dense, const std::array<LinearPr
                          .squares = pruning.squares,
                          .pattern = pruning.pattern,
                          .counts = at::tensor(pruning.pruned, at::kInt).to(pruning.order.device())};
-    master_.linear(linear).copy_(pruning.weight.defined() ? pruning.weight : dense.linear(linear));
+    master_.linear(linear).copy_(pruning.weight.defined() ? pruning.weight : dense_.linear(linear));
     first_moment_.linear(linear).zero_();
     second_moment_.linear(linear).zero_();
   }
@@ -146,8 +147,8 @@ at::Tensor RecoveryTrainer::ComputeStep(const at::Tensor& x, const at::Tensor& r
     const kernels::AdamState adam = {.master = master_.groups[group].data_ptr(),
                                      .first_moment = first_moment_.groups[group].data_ptr(),
                                      .second_moment = second_moment_.groups[group].data_ptr()};
-    Check(kernels::AdamStep(device, options_, ClockOf(clock_), apply, MatrixOf(gradient_.groups[group]), adam,
-                            MatrixOf(weights_.groups[group])));
+    Check(kernels::AdamStep(device, options_, ClockOf(clock_), apply, MatrixOf(gradient_.groups[group]),
+                            MatrixOf(dense_.groups[group]), adam, MatrixOf(weights_.groups[group])));
   }
   return record;
 }

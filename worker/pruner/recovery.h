@@ -23,15 +23,16 @@ namespace besa::pruner {
 
 class RecoveryTrainer {
  public:
-  // `block` must outlive it. It trains in the linears of `weights` and reads what else is in there. Every recovery
-  // takes `steps` steps. Ranks as in BlockTrainer.
-  RecoveryTrainer(const LlamaBlock& block, const BlockWeights& weights, const RecoveryOptions& options, int64_t steps,
-                  RankGroup& ranks = RankGroup::Alone());
+  // `block` must outlive it. It trains in the linears of `weights` and reads what else is in there; `dense` are the
+  // block's own linears, which the caller may fill anew for every block. Every recovery takes `steps` steps. Ranks as
+  // in BlockTrainer.
+  RecoveryTrainer(const LlamaBlock& block, const BlockWeights& dense, const BlockWeights& weights,
+                  const RecoveryOptions& options, int64_t steps, RankGroup& ranks = RankGroup::Alone());
 
-  // Begins a recovery of the block that `linears` are to be made of `dense`. All buffers stay where they are. Where
-  // masks grow, `order` of the linears is written anew, in its place: after the last step the first pruned[r] of row r
-  // are what was removed.
-  void Begin(const BlockWeights& dense, const std::array<LinearPruning, kLinears>& linears);
+  // Begins a recovery of the block that `linears` are to be made of the dense one. All buffers stay where they are.
+  // Where masks grow, `order` of the linears is written anew, in its place: after the last step the first pruned[r] of
+  // row r are what was removed.
+  void Begin(const std::array<LinearPruning, kLinears>& linears);
 
   // One step on x and reference [batch, length, hidden]. Returns its StepRecord, [StepRecord::kSize]: on CUDA valid
   // until the next step.
@@ -59,6 +60,7 @@ class RecoveryTrainer {
   at::Tensor ComputeStep(const at::Tensor& x, const at::Tensor& reference);
 
   const LlamaBlock& block_;
+  BlockWeights dense_;
   BlockWeights weights_;
   kernels::AdamOptions options_;
   RecoveryMasks masks_;

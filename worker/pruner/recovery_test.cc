@@ -90,8 +90,11 @@ class RecoveryTest : public testing::Test {
 };
 
 TEST_F(RecoveryTest, IsAdamOnAutogradsGradientsOfWhatIsKept) {
-  RecoveryTrainer trainer(block_, weights_, Options(), kSteps);
-  trainer.Begin(dense_, pruning_);
+  constexpr double kDecay = 3.0;
+  RecoveryOptions options = Options();
+  options.decay = kDecay;
+  RecoveryTrainer trainer(block_, dense_, weights_, options, kSteps);
+  trainer.Begin(pruning_);
 
   Linears kept, w, m, v;
   for (Linear linear : kAllLinears) {
@@ -120,7 +123,8 @@ TEST_F(RecoveryTest, IsAdamOnAutogradsGradientsOfWhatIsKept) {
       v[linear] = 0.999 * v[linear] + 0.001 * g * g;
       const at::Tensor corrected_m = m[linear] / (1.0 - std::pow(0.9, step + 1));
       const at::Tensor corrected_v = v[linear] / (1.0 - std::pow(0.999, step + 1));
-      w[linear] = w[linear] - rate * corrected_m / (corrected_v.sqrt() + 1e-8);
+      w[linear] = w[linear] - rate * corrected_m / (corrected_v.sqrt() + 1e-8) -
+                  rate * kDecay * (w[linear] - dense_.linear(linear)) * kept[linear];
       worst = std::max(worst, MaxDifference(trainer.master(linear), w[linear]));
       EXPECT_EQ(MaxDifference(trainer.master(linear), weights_.linear(linear)), 0.0);
     }
@@ -130,8 +134,8 @@ TEST_F(RecoveryTest, IsAdamOnAutogradsGradientsOfWhatIsKept) {
 }
 
 TEST_F(RecoveryTest, RemovedWeightsStayZeroAndTheLossFalls) {
-  RecoveryTrainer trainer(block_, weights_, Options(), kSteps);
-  trainer.Begin(dense_, pruning_);
+  RecoveryTrainer trainer(block_, dense_, weights_, Options(), kSteps);
+  trainer.Begin(pruning_);
   std::vector<double> loss;
   for (int64_t step = 0; step < kSteps; ++step) {
     const at::Tensor record = trainer.Step(Batch(x_, step), Batch(reference_, step));
@@ -147,8 +151,8 @@ TEST_F(RecoveryTest, RemovedWeightsStayZeroAndTheLossFalls) {
 
 TEST_F(RecoveryTest, MasksGrowByWhatMattersLeastByThen) {
   KnowWhatTheOrderFollowsFrom();
-  RecoveryTrainer trainer(block_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
-  trainer.Begin(dense_, pruning_);
+  RecoveryTrainer trainer(block_, dense_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
+  trainer.Begin(pruning_);
   const MaskGrowth growth(RecoveryMasks::kGrowing, kSteps);
   Linears kept;
   for (int64_t step = 0; step < kSteps; ++step) {
@@ -190,8 +194,8 @@ TEST_F(RecoveryTest, MasksGrowWithinAPattern) {
     pruning_[linear].squares = squares;
     pruning_[linear].pattern = pattern;
   }
-  RecoveryTrainer trainer(block_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
-  trainer.Begin(dense_, pruning_);
+  RecoveryTrainer trainer(block_, dense_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
+  trainer.Begin(pruning_);
   const auto zeros_of_groups = [&](Linear linear) {
     return trainer.master(linear).eq(0).reshape({-1, pattern.of}).sum(1);
   };
@@ -209,8 +213,8 @@ TEST_F(RecoveryTest, GrowingMasksEndWithLessLossThanFixedOnes) {
   KnowWhatTheOrderFollowsFrom();
   constexpr int64_t kLong = 96;
   const auto loss_with = [&](RecoveryMasks masks) {
-    RecoveryTrainer trainer(block_, weights_, Options(1e-3, masks), kLong);
-    trainer.Begin(dense_, pruning_);
+    RecoveryTrainer trainer(block_, dense_, weights_, Options(1e-3, masks), kLong);
+    trainer.Begin(pruning_);
     double loss = 0.0;
     for (int64_t step = 0; step < kLong; ++step) {
       loss = trainer.Step(Batch(x_, step), Batch(reference_, step))[StepRecord::kLoss].item<double>();
@@ -224,25 +228,25 @@ TEST_F(RecoveryTest, GrowingMasksEndWithLessLossThanFixedOnes) {
 }
 
 TEST_F(RecoveryTest, AMethodThatBringsItsOwnWeightsKeepsItsMasks) {
-  RecoveryTrainer trainer(block_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
-  trainer.Begin(dense_, pruning_);
+  RecoveryTrainer trainer(block_, dense_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
+  trainer.Begin(pruning_);
   trainer.Step(Batch(x_, 0), Batch(reference_, 0));
   for (Linear linear : kAllLinears) EXPECT_EQ(MaxDifference(weights_.linear(linear).ne(0), Kept(linear)), 0.0);
 }
 
 TEST_F(RecoveryTest, GoesOnFromWhatTheMethodMadeOfTheWeights) {
   for (Linear linear : kAllLinears) pruning_[linear].weight = dense_.linear(linear) * 1.5;
-  RecoveryTrainer trainer(block_, weights_, Options(), kSteps);
-  trainer.Begin(dense_, pruning_);
+  RecoveryTrainer trainer(block_, dense_, weights_, Options(), kSteps);
+  trainer.Begin(pruning_);
   for (Linear linear : kAllLinears) {
     EXPECT_EQ(MaxDifference(weights_.linear(linear), dense_.linear(linear) * 1.5 * Kept(linear)), 0.0);
   }
 }
 
 TEST_F(RecoveryTest, BegunAnewItForgetsEverything) {
-  RecoveryTrainer trainer(block_, weights_, Options(), kSteps);
+  RecoveryTrainer trainer(block_, dense_, weights_, Options(), kSteps);
   const auto run = [&] {
-    trainer.Begin(dense_, pruning_);
+    trainer.Begin(pruning_);
     for (int64_t step = 0; step < kSteps; ++step) trainer.Step(Batch(x_, step), Batch(reference_, step));
     return trainer.master(kUp).clone();
   };
@@ -251,14 +255,14 @@ TEST_F(RecoveryTest, BegunAnewItForgetsEverything) {
 }
 
 TEST_F(RecoveryTest, AStepWithoutAGradientChangesNoWeightAndIsCounted) {
-  RecoveryTrainer trainer(block_, weights_, Options(), kSteps);
-  trainer.Begin(dense_, pruning_);
+  RecoveryTrainer trainer(block_, dense_, weights_, Options(), kSteps);
+  trainer.Begin(pruning_);
   reference_.select(0, 5).select(0, 3).select(0, 2).fill_(std::numeric_limits<double>::quiet_NaN());
   const Observer nobody;
   StageReporter reporter(nobody, Clock::Real());
   const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
   const TrainingLog log =
-      RunTraining(step, x_, reference_, {.samples = x_.size(0)}, {.epochs = 3, .batch_size = 2}, 2, reporter).value();
+      RunTraining(step, {x_}, reference_, {.samples = x_.size(0)}, {.epochs = 3, .batch_size = 2}, 2, reporter).value();
   EXPECT_EQ(log.loss.size(), static_cast<size_t>(kSteps));
   EXPECT_EQ(log.skipped_steps, 3);
   for (Linear linear : kAllLinears) EXPECT_TRUE(trainer.master(linear).isfinite().all().item<bool>());
@@ -270,8 +274,8 @@ class RecoveryInBFloat16 : public RecoveryTest {
 };
 
 TEST_F(RecoveryInBFloat16, AddsUpInFloat32) {
-  RecoveryTrainer trainer(block_, weights_, Options(1e-5), kSteps);
-  trainer.Begin(dense_, pruning_);
+  RecoveryTrainer trainer(block_, dense_, weights_, Options(1e-5), kSteps);
+  trainer.Begin(pruning_);
   EXPECT_EQ(trainer.master(kQ).scalar_type(), at::kFloat);
   for (int64_t step = 0; step < kSteps; ++step) trainer.Step(Batch(x_, step), Batch(reference_, step));
   int64_t moved = 0;
@@ -299,8 +303,9 @@ TEST(RecoveryOnCuda, RecoversAsOnTheCpu) {
       const at::Tensor scores = dense.linear(linear).abs();
       pruning[linear] = FromMask(SmallestOfGroups(scores, {.kept = 2, .of = 4}));
     }
-    RecoveryTrainer trainer(block, weights, {.epochs = 3, .learning_rate = 1e-3, .batch_size = 2}, kSteps);
-    trainer.Begin(dense, pruning);
+    RecoveryTrainer trainer(block, dense, weights, {.epochs = 3, .learning_rate = 1e-3, .batch_size = 2, .decay = 3.0},
+                            kSteps);
+    trainer.Begin(pruning);
     std::vector<at::Tensor> results;
     for (int64_t step = 0; step < kSteps; ++step) {
       const at::Tensor record =

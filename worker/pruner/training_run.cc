@@ -79,16 +79,18 @@ class LogReader {
 
 }  // namespace
 
-absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const Activations& x, const Activations& reference,
-                                        const SampleShare& share, const Passes& passes, int64_t block_index,
-                                        StageReporter& reporter) {
+absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const std::vector<Activations>& x,
+                                        const Activations& reference, const SampleShare& share, const Passes& passes,
+                                        int64_t block_index, StageReporter& reporter) {
   const int64_t steps = passes.Steps(share.samples);
-  LogReader reader(steps, x.device(), block_index, reporter);
+  LogReader reader(steps, reference.device(), block_index, reporter);
   std::vector<SampleShare::Range> batches;
   for (const SampleShare::Range& all : BatchesOf(share.samples, passes.batch_size)) {
     batches.push_back(share.Of(all.first, all.count));
   }
-  ActivationFeed feed({x, reference}, std::move(batches), passes.epochs);
+  std::vector<ActivationFeed::Sources> sources;
+  for (const Activations& inputs : x) sources.push_back({inputs, reference});
+  ActivationFeed feed(std::move(sources), std::move(batches), passes.epochs);
   for (int64_t i = 0; i < steps; ++i) {
     const ActivationFeed::Batch batch = feed.Next();
     RETURN_IF_ERROR(reader.Add(step(batch[0], batch[1])));

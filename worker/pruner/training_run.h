@@ -34,11 +34,11 @@ struct Passes {
 // StepRecord. See BlockTrainer::Step.
 using TrainingStep = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& reference)>;
 
-// Runs the passes over `share.samples` samples, of which x and reference [share.own(), length, hidden] are this rank's,
-// in the stage that the reporter is in. OUT_OF_RANGE (BadNumbers) naming the first linear whose gradient was not finite
-// in five steps in a row.
-absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const Activations& x, const Activations& reference,
-                                        const SampleShare& share, const Passes& passes, int64_t block_index,
-                                        StageReporter& reporter);
+// Runs the passes over `share.samples` samples, of which each x and reference [share.own(), length, hidden] are this
+// rank's, in the stage that the reporter is in. Pass i takes x[i % number of x]. OUT_OF_RANGE (BadNumbers) naming the
+// first linear whose gradient was not finite in five steps in a row.
+absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const std::vector<Activations>& x,
+                                        const Activations& reference, const SampleShare& share, const Passes& passes,
+                                        int64_t block_index, StageReporter& reporter);
 
 }  // namespace besa::pruner

@@ -36,7 +36,7 @@ class TrainingRunTest : public testing::Test {
 
   absl::StatusOr<TrainingLog> Run(const Passes& passes) {
     const auto step = [this](const at::Tensor& x, const at::Tensor& reference) { return trainer_->Step(x, reference); };
-    return RunTraining(step, x_, reference_, {.samples = x_.size(0)}, passes, 2, reporter_);
+    return RunTraining(step, {x_}, reference_, {.samples = x_.size(0)}, passes, 2, reporter_);
   }
   absl::StatusOr<TrainingLog> Train(int64_t epochs) { return Run({.epochs = epochs}); }
 
@@ -49,6 +49,22 @@ class TrainingRunTest : public testing::Test {
   at::Tensor reference_;
   std::optional<BlockTrainer> trainer_;
 };
+
+TEST_F(TrainingRunTest, PassesTakeTheirInputsInTurn) {
+  const at::Tensor other = x_ + 1;
+  std::vector<at::Tensor> seen;
+  const auto step = [&](const at::Tensor& x, const at::Tensor& reference) {
+    seen.push_back(x.clone());
+    return trainer_->Step(x, reference);
+  };
+  const Passes passes = {.epochs = 3, .batch_size = 4};
+  ASSERT_TRUE(RunTraining(step, {x_, other}, reference_, {.samples = 8}, passes, 2, reporter_).ok());
+  ASSERT_EQ(seen.size(), 6u);
+  for (size_t i = 0; i < seen.size(); ++i) {
+    const at::Tensor& inputs = i / 2 == 1 ? other : x_;
+    EXPECT_TRUE(seen[i].equal(inputs.narrow(0, static_cast<int64_t>(i % 2) * 4, 4))) << "step " << i;
+  }
+}
 
 TEST_F(TrainingRunTest, AStepWithoutAGradientChangesNothingAndIsCounted) {
   const TrainingLog all = Train(1).value();
