@@ -51,7 +51,7 @@ class TrainingRunTest : public testing::Test {
 };
 
 TEST_F(TrainingRunTest, PassesTakeTheirInputsInTurn) {
-  const at::Tensor other = x_ + 1;
+  const at::Tensor other = x_.add(1);
   std::vector<at::Tensor> seen;
   const auto step = [&](const at::Tensor& x, const at::Tensor& reference) {
     seen.push_back(x.clone());
