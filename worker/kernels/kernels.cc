@@ -61,6 +61,19 @@ absl::Status WriteMasked(const Device& device, const ConstMatrix& weight, const 
   return absl::OkStatus();
 }
 
+absl::Status UpdateMasked(const Device& device, const ConstMatrix& weight, const uint16_t* order, const int32_t* k,
+                          int32_t* k_before, const Matrix& out) {
+  RETURN_IF_ERROR(CheckRanked(device, weight, order));
+  RETURN_IF_ERROR(CheckAlike(device, out, weight, "out"));
+  if (weight.rows == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckPointer(k, "k"));
+  RETURN_IF_ERROR(CheckPointer(k_before, "k_before"));
+  if (out.data == weight.data) return absl::InvalidArgumentError("out is weight; expected a matrix of its own");
+  if (device.is_cuda) return cuda::UpdateMasked(device, weight, order, k, k_before, out);
+  cpu::UpdateMasked(device, weight, order, k, k_before, out);
+  return absl::OkStatus();
+}
+
 absl::Status BucketHistogram(const Device& device, const ConstMatrix& weight, const ConstMatrix& gradient,
                              const uint16_t* order, void* h) {
   RETURN_IF_ERROR(CheckRanked(device, weight, order));

@@ -8,7 +8,9 @@
 //
 // and in every step
 //
-//   WriteMasked        W, order, k                -> W without the k[r] least important weights of row r
+//   UpdateMasked       W, order, k                -> W without the k[r] least important weights of row r, of which it
+//                                                    writes only what another k was written for in the step before;
+//                                                    WriteMasked writes all of it
 //   BucketHistogram    W, dL/dW, order            -> h, from which the gradient of the allocation follows
 //
 // Derivation of the backward pass. Candidate d = 0..100 removes n_d = C * (100 - d) / 100 weights (integer division) of
@@ -76,6 +78,14 @@ absl::Status RankRows(const Device& device, const ConstMatrix& weight, const voi
 //   out     [R, C], same type as weight; either weight itself or disjoint from it
 absl::Status WriteMasked(const Device& device, const ConstMatrix& weight, const uint16_t* order, const int32_t* k,
                          const Matrix& out);
+
+// The same for an `out` that was written before: of a row in which k_before[r] weights are missing, only those of the
+// ranks between k_before[r] and k[r] are written.
+//   k_before  [R] in the device's memory: what k was when the row was written last, at first a negative number, which
+//             stands for a row that holds anything and is written as a whole. Becomes k, from 0 to C
+//   out       [R, C], disjoint from weight; the same matrix each time, which nobody else has written to
+absl::Status UpdateMasked(const Device& device, const ConstMatrix& weight, const uint16_t* order, const int32_t* k,
+                          int32_t* k_before, const Matrix& out);
 
 // h[r, d] = sum over the ranks j of bucket d of gradient[r, order[r, j]] * weight[r, order[r, j]]; see above.
 //   gradient  [R, C], same type as weight: dL/d(weight in use)

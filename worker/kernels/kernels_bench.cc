@@ -77,6 +77,18 @@ void Bench(int64_t rows, int64_t cols) {
            return WriteMasked(device, w, order.As<uint16_t>(), k.As<int32_t>(),
                               Matrix{out.data(), ElementType::kBFloat16, rows, cols});
          }));
+  // What a step of training changes: a hundredth of each row goes or comes back.
+  std::vector<int32_t> more(half);
+  for (int32_t& count : more) count += static_cast<int32_t>(cols / 100);
+  const std::vector<int32_t> unknown(rows, -1);
+  CudaBuffer k_more(more.data(), rows * 4);
+  CudaBuffer k_before(unknown.data(), rows * 4);
+  bool grows = false;
+  report("UpdateMasked (a hundredth)", 0.05, MedianMs([&] {
+           grows = !grows;
+           return UpdateMasked(device, w, order.As<uint16_t>(), (grows ? k_more : k).As<int32_t>(),
+                               k_before.As<int32_t>(), Matrix{out.data(), ElementType::kBFloat16, rows, cols});
+         }));
   report("BucketHistogram", 6, MedianMs([&] { return BucketHistogram(device, w, g, order.As<uint16_t>(), h.data()); }));
   report("AddColumnSquares", 2, MedianMs([&] { return AddColumnSquares(device, w, sums.data()); }));
 }

@@ -125,6 +125,35 @@ TEST_P(CudaKernels, WriteMaskedEqualsTheTwin) {
   ASSERT_TRUE(out.bytes() == expected.bytes()) << "in place";
 }
 
+TEST_P(CudaKernels, UpdateMaskedEqualsTheTwin) {
+  const TestMatrix weight = Weights(type_, rows_, cols_);
+  const std::vector<uint16_t> order = Order(weight, Sums());
+  auto weight_on = Upload(weight);
+  CudaBuffer order_on(order.data(), order.size() * 2);
+  CudaBuffer out_on(weight.bytes().size());
+  std::vector<int32_t> before(rows_, -1);
+  CudaBuffer before_on(before.data(), before.size() * 4);
+  TestMatrix expected(type_, rows_, cols_);
+  std::mt19937 generator(Seed() + 9);
+  // At first anything; then near it, and some rows as they are.
+  std::vector<int32_t> k(rows_);
+  for (int32_t& count : k) count = static_cast<int32_t>(generator() % (cols_ + 3)) - 1;
+  for (int step = 0; step < 4; ++step) {
+    CudaBuffer k_on(k.data(), k.size() * 4);
+    ASSERT_TRUE(UpdateMasked(cpu_, weight.View(), order.data(), k.data(), before.data(), expected.View()).ok());
+    const auto status = UpdateMasked(gpu_, On(*weight_on), order_on.As<uint16_t>(), k_on.As<int32_t>(),
+                                     before_on.As<int32_t>(), Matrix{out_on.data(), type_, rows_, cols_});
+    ASSERT_TRUE(status.ok()) << status;
+    TestMatrix out(type_, rows_, cols_);
+    out_on.CopyTo(out.data());
+    ASSERT_TRUE(out.bytes() == expected.bytes()) << "step " << step;
+    std::vector<int32_t> before_there(rows_);
+    before_on.CopyTo(before_there.data());
+    ASSERT_EQ(before_there, before);
+    for (int32_t& count : k) count += static_cast<int32_t>(generator() % 201) / 2 - 50;
+  }
+}
+
 TEST_P(CudaKernels, BucketHistogramEqualsTheTwinAndItself) {
   const TestMatrix weight = Weights(type_, rows_, cols_);
   const TestMatrix gradient = Uniform(type_, rows_, cols_, 5);
@@ -233,6 +262,9 @@ TEST(CudaGraph, HoldsEveryKernel) {
   CudaBuffer sums_on(kCols * sizeof(float));
   CudaBuffer order_on(kRows * kCols * sizeof(uint16_t));
   CudaBuffer out_on(weight.bytes().size());
+  CudaBuffer updated_on(weight.bytes().size());
+  const std::vector<int32_t> unknown(kRows, -1);
+  CudaBuffer before_on(unknown.data(), unknown.size() * sizeof(int32_t));
   CudaBuffer h_on(kRows * kCandidates * sizeof(float));
   CudaBuffer zeros_on(sizeof(int64_t));
   CheckCuda(cudaMemset(sums_on.data(), 0, kCols * sizeof(float)));
@@ -244,9 +276,12 @@ TEST(CudaGraph, HoldsEveryKernel) {
   const Device device = Device::Cuda(stream);
   const ConstMatrix w(weight_on.data(), ElementType::kBFloat16, kRows, kCols);
   const Matrix out{out_on.data(), ElementType::kBFloat16, kRows, kCols};
+  const Matrix updated{updated_on.data(), ElementType::kBFloat16, kRows, kCols};
   EXPECT_TRUE(AddColumnSquares(device, w, sums_on.data()).ok());
   EXPECT_TRUE(RankRows(device, w, sums_on.data(), 1, order_on.As<uint16_t>(), nullptr).ok());
   EXPECT_TRUE(WriteMasked(device, w, order_on.As<uint16_t>(), k_on.As<int32_t>(), out).ok());
+  EXPECT_TRUE(
+      UpdateMasked(device, w, order_on.As<uint16_t>(), k_on.As<int32_t>(), before_on.As<int32_t>(), updated).ok());
   EXPECT_TRUE(BucketHistogram(device, w, w, order_on.As<uint16_t>(), h_on.data()).ok());
   EXPECT_TRUE(CountZeros(device, out, zeros_on.As<int64_t>()).ok());
   cudaGraph_t graph = nullptr;

@@ -40,6 +40,9 @@ TEST(Kernels, RefuseWhatIsOutOfRange) {
   ExpectRefused(WriteMasked(cpu, weight.View(), order.data(), nullptr, weight.View()), "k is null");
   ExpectRefused(WriteMasked(cpu, weight.View(), order.data(), k.data(), other.View()),
                 "out is bfloat16 [2, 4]; expected float32 [2, 4]");
+  ExpectRefused(UpdateMasked(cpu, weight.View(), order.data(), k.data(), nullptr, weight.View()), "k_before is null");
+  ExpectRefused(UpdateMasked(cpu, weight.View(), order.data(), k.data(), k.data(), weight.View()),
+                "out is weight; expected a matrix of its own");
   ExpectRefused(BucketHistogram(cpu, weight.View(), other.View(), order.data(), h.data()),
                 "gradient is bfloat16 [2, 4]; expected float32");
   ExpectRefused(BucketHistogram(cpu, weight.View(), weight.View(), order.data(), nullptr), "h is null");

@@ -13,6 +13,8 @@ void RankRows(const Device& device, const ConstMatrix& weight, const void* sums,
               uint16_t* rank);
 void WriteMasked(const Device& device, const ConstMatrix& weight, const uint16_t* order, const int32_t* k,
                  const Matrix& out);
+void UpdateMasked(const Device& device, const ConstMatrix& weight, const uint16_t* order, const int32_t* k,
+                  int32_t* k_before, const Matrix& out);
 void BucketHistogram(const Device& device, const ConstMatrix& weight, const ConstMatrix& gradient,
                      const uint16_t* order, void* h);
 int64_t CountZeros(const Device& device, const ConstMatrix& matrix);
@@ -27,6 +29,8 @@ absl::Status RankRows(const Device& device, const ConstMatrix& weight, const voi
                       uint16_t* order, uint16_t* rank);
 absl::Status WriteMasked(const Device& device, const ConstMatrix& weight, const uint16_t* order, const int32_t* k,
                          const Matrix& out);
+absl::Status UpdateMasked(const Device& device, const ConstMatrix& weight, const uint16_t* order, const int32_t* k,
+                          int32_t* k_before, const Matrix& out);
 absl::Status BucketHistogram(const Device& device, const ConstMatrix& weight, const ConstMatrix& gradient,
                              const uint16_t* order, void* h);
 absl::Status CountZeros(const Device& device, const ConstMatrix& matrix, int64_t* count);

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <random>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -68,6 +70,48 @@ TEST(WriteMasked, AgreesWithRanksOnOddShapes) {
         for (int64_t c = 0; c < cols; ++c) {
           ASSERT_EQ(out.At(r, c), rank[r * cols + c] >= k[r] ? weight.At(r, c) : 0.0);
         }
+      }
+    }
+  }
+}
+
+TEST(UpdateMasked, WritesWhatChangedAndNothingElse) {
+  const auto weight = TestMatrix::Of(ElementType::kFloat32, 4, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  const std::vector<uint16_t> order = {2, 0, 1, /**/ 0, 1, 2, /**/ 1, 2, 0, /**/ 0, 2, 1};
+  std::vector<int32_t> before = {1, 3, 2, -1};
+  // What is not to be written: 70 and above.
+  auto out = TestMatrix::Of(ElementType::kFloat32, 4, 3, {70, 71, 0, 0, 0, 0, 72, 0, 0, 73, 74, 75});
+  const std::vector<int32_t> k = {2, 1, 2, 1};
+  ASSERT_TRUE(UpdateMasked(Device::Cpu(), weight.View(), order.data(), k.data(), before.data(), out.View()).ok());
+  EXPECT_EQ(Values(out), (std::vector<double>{0, 71, 0, 0, 5, 6, 72, 0, 0, 0, 11, 12}));
+  EXPECT_EQ(before, k);
+}
+
+// Step after step, in every type, whatever k is.
+TEST(UpdateMasked, IsWhatWriteMaskedWrites) {
+  for (const ElementType type : {ElementType::kFloat32, ElementType::kBFloat16, ElementType::kFloat64}) {
+    for (const int64_t cols : {1, 7, 1001}) {
+      constexpr int64_t kRows = 40;
+      const auto weight = TestMatrix::Random(type, kRows, cols, 3);
+      std::mt19937 generator(4);
+      std::vector<uint16_t> order;
+      for (int64_t r = 0; r < kRows; ++r) {
+        std::vector<uint16_t> columns(cols);
+        std::iota(columns.begin(), columns.end(), 0);
+        std::shuffle(columns.begin(), columns.end(), generator);
+        order.insert(order.end(), columns.begin(), columns.end());
+      }
+      std::vector<int32_t> before(kRows, -1);
+      TestMatrix out(type, kRows, cols);
+      out.Poison();
+      for (int step = 0; step < 5; ++step) {
+        std::vector<int32_t> k(kRows);
+        for (int32_t& count : k) count = static_cast<int32_t>(generator() % (cols + 5)) - 2;
+        ASSERT_TRUE(
+            UpdateMasked(ThreadedCpu(4), weight.View(), order.data(), k.data(), before.data(), out.View()).ok());
+        TestMatrix expected(type, kRows, cols);
+        ASSERT_TRUE(WriteMasked(Device::Cpu(), weight.View(), order.data(), k.data(), expected.View()).ok());
+        ASSERT_TRUE(out.bytes() == expected.bytes()) << NameOf(type) << " " << cols << " step " << step;
       }
     }
   }

@@ -1,6 +1,7 @@
 #include "worker/pruner/block_trainer.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 
 #include "cost/memory_plan.h"
 #include "worker/kernels/kernels.h"
@@ -14,6 +15,13 @@ namespace besa::pruner {
 static_assert(Prodigy::kStatesPerParameter == cost::kProdigyStates);
 static_assert(kernels::kCandidates == cost::kCandidateRates);
 
+namespace {
+
+// Of a row of masked weights: what lies there was written by somebody else.
+constexpr int32_t kUnknown = -1;
+
+}  // namespace
+
 BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
                            const std::array<at::Tensor, kLinears>& orders, const BlockWeights& masked,
                            const AllocationOptions& options, double d_coef, RankGroup& ranks)
@@ -26,23 +34,27 @@ BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
       ranks_(ranks),
       graph_([this](const at::Tensor& x, const at::Tensor& reference) { return ComputeStep(x, reference); }) {
   gradients_ = SharedGroups(block.shape(), dense.groups[kQkv].options());
+  written_ = at::full({block.shape().TotalRows()}, kUnknown, dense.groups[kQkv].options().dtype(at::kInt));
   histogram_ = at::empty({block.shape().TotalRows(), kernels::kCandidates},
                          dense.groups[kQkv].options().dtype(AccumulatorType(dense.groups[kQkv].scalar_type())));
 }
 
 void BlockTrainer::WriteMaskedWeights(const at::Tensor& pruned) {
   for (Linear linear : kAllLinears) {
-    WriteMasked(dense_.linear(linear), orders_[linear], allocation_.RowsOf(linear, pruned), masked_.linear(linear));
+    UpdateMasked(dense_.linear(linear), orders_[linear], allocation_.RowsOf(linear, pruned),
+                 allocation_.RowsOf(linear, written_), masked_.linear(linear));
   }
 }
 
 int64_t BlockTrainer::bytes() const {
-  return static_cast<int64_t>(gradients_[kQkv].storage().nbytes() + histogram_.nbytes() +
+  return static_cast<int64_t>(gradients_[kQkv].storage().nbytes() + histogram_.nbytes() + written_.nbytes() +
                               (2 + Prodigy::kStatesPerParameter) * allocation_.beta().nbytes());
 }
 
 void BlockTrainer::Restart() {
   allocation_.beta().zero_();
+  // Another block's weights and orders, or another's hand in the masked weights.
+  written_.fill_(kUnknown);
   optimizer_.Restart();
 }
 

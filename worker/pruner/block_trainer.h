@@ -26,7 +26,8 @@ struct StepRecord {
 class BlockTrainer {
  public:
   // `block`, `dense` and `orders` (of RankLinears) must outlive it; their contents may change between trainings. Masked
-  // weights are written to `masked` (BlockWeights::WithOwnLinears of `dense`). Allocates one gradient buffer.
+  // weights are written to `masked` (BlockWeights::WithOwnLinears of `dense`), which is others' between trainings, too:
+  // within one, a step writes what has changed since the step before. Allocates one gradient buffer.
   //
   // The trainers of several ranks do every step together, each with its share of the batch, which may be empty: what
   // they learn is the same on all.
@@ -50,7 +51,7 @@ class BlockTrainer {
   const Allocation& allocation() const { return allocation_; }
 
  private:
-  // The pruned block for these counts, [rows of the block] int32 on the device.
+  // The pruned block for these counts, [rows of the block] int32 on the device: what differs from the last counts.
   void WriteMaskedWeights(const at::Tensor& pruned);
   at::Tensor ComputeStep(const at::Tensor& x, const at::Tensor& reference);
 
@@ -60,6 +61,9 @@ class BlockTrainer {
   Allocation allocation_;
   Prodigy optimizer_;
   BlockWeights masked_;
+  // What the rows of masked_ were written for, [rows of the block] int32: how many weights are removed. Below 0 where
+  // nobody knows.
+  at::Tensor written_;
   // In one memory.
   std::array<at::Tensor, kGroups> gradients_;
   // [rows of the block, 101].

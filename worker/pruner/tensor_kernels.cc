@@ -30,6 +30,12 @@ void WriteMasked(const at::Tensor& weight, const at::Tensor& order, const at::Te
   Check(kernels::WriteMasked(DeviceOf(weight), MatrixOf(weight), Ranks(order), k.data_ptr<int32_t>(), MatrixOf(out)));
 }
 
+void UpdateMasked(const at::Tensor& weight, const at::Tensor& order, const at::Tensor& k, const at::Tensor& k_before,
+                  const at::Tensor& out) {
+  Check(kernels::UpdateMasked(DeviceOf(weight), MatrixOf(weight), Ranks(order), k.data_ptr<int32_t>(),
+                              k_before.data_ptr<int32_t>(), MatrixOf(out)));
+}
+
 void BucketHistogram(const at::Tensor& weight, const at::Tensor& gradient, const at::Tensor& order,
                      const at::Tensor& h) {
   Check(kernels::BucketHistogram(DeviceOf(weight), MatrixOf(weight), MatrixOf(gradient), Ranks(order), h.data_ptr()));

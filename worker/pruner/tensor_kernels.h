@@ -20,6 +20,11 @@ at::Tensor RankRows(const at::Tensor& weight, const at::Tensor& sums, int64_t sa
 // out = weight without the k[row] least important weights of each row; k [rows] int32.
 void WriteMasked(const at::Tensor& weight, const at::Tensor& order, const at::Tensor& k, const at::Tensor& out);
 
+// The same for `out` as it was written for k_before [rows] int32, which becomes k: only what changes is written. -1
+// stands for a row that holds anything.
+void UpdateMasked(const at::Tensor& weight, const at::Tensor& order, const at::Tensor& k, const at::Tensor& k_before,
+                  const at::Tensor& out);
+
 // h [rows, candidates]: gradient * weight, summed over the ranks of each bucket.
 void BucketHistogram(const at::Tensor& weight, const at::Tensor& gradient, const at::Tensor& order,
                      const at::Tensor& h);

@@ -2,13 +2,16 @@
 #include "worker/pruner/training_run.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
+#include "worker/pruner/block_trainer.h"
 #include "worker/pruner/golden.h"
 #include "worker/pruner/importance.h"
+#include "worker/pruner/tensor_kernels.h"
 
 namespace besa::pruner {
 namespace {
@@ -26,7 +29,8 @@ class TrainingRunTest : public testing::Test {
     block_.Forward(x_, dense_, &state);
     statistics.Add(state);
     orders_ = RankLinears(dense_, statistics, x_.size(0));
-    trainer_.emplace(block_, dense_, orders_, dense_.WithOwnLinears(), AllocationOptions{.prior_sigma = 0.08}, 5.0);
+    masked_ = dense_.WithOwnLinears();
+    trainer_.emplace(block_, dense_, orders_, masked_, AllocationOptions{.prior_sigma = 0.08}, 5.0);
   }
 
   // Makes the gradient of the step on this sample NaN.
@@ -45,6 +49,7 @@ class TrainingRunTest : public testing::Test {
   BlockWeights dense_;
   LlamaBlock block_;
   std::array<at::Tensor, kLinears> orders_;
+  BlockWeights masked_;
   at::Tensor x_;
   at::Tensor reference_;
   std::optional<BlockTrainer> trainer_;
@@ -92,6 +97,38 @@ TEST_F(TrainingRunTest, ARestartedTrainerForgetsEverything) {
   const TrainingLog second = Train(2).value();
   EXPECT_EQ(first.loss, second.loss);
   EXPECT_EQ(MaxDifference(trainer_->allocation().beta(), learned), 0.0);
+}
+
+// As an engine does, which prunes block after block in the same memory.
+TEST_F(TrainingRunTest, ARestartedTrainerFindsItsMemoryInAnyState) {
+  ASSERT_TRUE(Train(1).ok());
+  for (at::Tensor& group : masked_.groups) group.fill_(std::numeric_limits<float>::quiet_NaN());
+  for (Linear linear : kAllLinears) {
+    dense_.linear(linear).mul_(0.5);
+    orders_[linear].copy_(orders_[linear].flip(1));
+  }
+  trainer_->Restart();
+  const TrainingLog restarted = Train(1).value();
+
+  BlockTrainer fresh(block_, dense_, orders_, dense_.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0);
+  for (int64_t sample = 0; sample < 8; ++sample) {
+    const at::Tensor record = fresh.Step(x_.narrow(0, sample, 1), reference_.narrow(0, sample, 1));
+    EXPECT_EQ(restarted.loss[static_cast<size_t>(sample)], record[StepRecord::kLoss].item<float>());
+  }
+}
+
+// Steps write what changes; what is there in the end is what writing all of it would give.
+TEST_F(TrainingRunTest, MaskedWeightsAreThoseOfTheCountsAfterManySteps) {
+  ASSERT_TRUE(Train(3).ok());
+  at::Tensor loss;
+  Allocation::Rates rates;
+  trainer_->Gradient(x_.narrow(0, 0, 1), reference_.narrow(0, 0, 1), loss, rates);
+  for (Linear linear : kAllLinears) {
+    const at::Tensor weight = dense_.linear(linear);
+    const at::Tensor expected = at::empty_like(weight);
+    WriteMasked(weight, orders_[linear], trainer_->allocation().RowsOf(linear, rates.pruned), expected);
+    EXPECT_EQ(MaxDifference(masked_.linear(linear), expected), 0.0) << LinearName(linear);
+  }
 }
 
 TEST_F(TrainingRunTest, FewBadStepsAreOnlyCounted) {
