@@ -24,6 +24,17 @@ absl::Status CheckHeads(const Device& device, const ConstMatrix& matrix, const C
   return absl::OkStatus();
 }
 
+absl::Status CheckTable(const RotaryTable& table) {
+  if (table.head_dim < 2 || table.head_dim % 2 != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("table.head_dim is ", table.head_dim, "; expected a positive even number"));
+  }
+  if (table.length < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("table.length is ", table.length, "; expected at least 1"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status RmsNorm(const Device& device, const ConstMatrix& x, const ConstMatrix& weight, double eps, const Matrix& y,
@@ -74,13 +85,7 @@ absl::Status SwiGluBackward(const Device& device, const ConstMatrix& gradient_ac
 
 absl::Status Rotate(const Device& device, const Matrix& x, int64_t heads, const RotaryTable& table, Rotation rotation) {
   RETURN_IF_ERROR(CheckMatrix(device, x, "x"));
-  if (table.head_dim < 2 || table.head_dim % 2 != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("table.head_dim is ", table.head_dim, "; expected a positive even number"));
-  }
-  if (table.length < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("table.length is ", table.length, "; expected at least 1"));
-  }
+  RETURN_IF_ERROR(CheckTable(table));
   if (heads < 0 || heads * table.head_dim > x.cols) {
     return absl::InvalidArgumentError(absl::StrCat("heads is ", heads, "; expected 0 to ", x.cols / table.head_dim,
                                                    ", as x has ", x.cols, " columns and a head ", table.head_dim));
@@ -90,6 +95,25 @@ absl::Status Rotate(const Device& device, const Matrix& x, int64_t heads, const 
   RETURN_IF_ERROR(CheckPointer(table.sin, "table.sin"));
   if (device.is_cuda) return cuda::Rotate(device, x, heads, table, rotation);
   cpu::Rotate(device, x, heads, table, rotation);
+  return absl::OkStatus();
+}
+
+absl::Status GatherHeads(const Device& device, const HeadsView& q, const HeadsView& k, const HeadsView& v,
+                         const RotaryTable& table, Rotation rotation, const Matrix& out) {
+  RETURN_IF_ERROR(CheckMatrix(device, out, "out"));
+  RETURN_IF_ERROR(CheckTable(table));
+  if (q.heads < 0 || k.heads < 0 || v.heads < 0 || (q.heads + k.heads + v.heads) * table.head_dim != out.cols) {
+    return absl::InvalidArgumentError(absl::StrCat("out has ", out.cols, " columns; expected those of ", q.heads, " + ",
+                                                   k.heads, " + ", v.heads, " heads of ", table.head_dim));
+  }
+  if (out.rows == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckPointer(table.cos, "table.cos"));
+  RETURN_IF_ERROR(CheckPointer(table.sin, "table.sin"));
+  if (q.heads > 0) RETURN_IF_ERROR(CheckPointer(q.data, "q"));
+  if (k.heads > 0) RETURN_IF_ERROR(CheckPointer(k.data, "k"));
+  if (v.heads > 0) RETURN_IF_ERROR(CheckPointer(v.data, "v"));
+  if (device.is_cuda) return cuda::GatherHeads(device, q, k, v, table, rotation, out);
+  cpu::GatherHeads(device, q, k, v, table, rotation, out);
   return absl::OkStatus();
 }
 

@@ -54,6 +54,22 @@ enum class Rotation { kForward, kBack };
 // gradients.
 absl::Status Rotate(const Device& device, const Matrix& x, int64_t heads, const RotaryTable& table, Rotation rotation);
 
+// Heads of sequences of table.length tokens, wherever they lie: feature i of head h of token t of sequence s is
+// data[s * sequence + h * head + t * token + i].
+struct HeadsView {
+  const void* data = nullptr;
+  int64_t heads = 0;
+  // Elements from one to the next.
+  int64_t sequence = 0;
+  int64_t head = 0;
+  int64_t token = 0;
+};
+
+// Attention's heads as the matrix that its linears work on, in one pass: of every token those of q, of k and of v side
+// by side, q's and k's rotated as Rotate does it. All are of the type of out, which is [tokens, all heads * head_dim].
+absl::Status GatherHeads(const Device& device, const HeadsView& q, const HeadsView& k, const HeadsView& v,
+                         const RotaryTable& table, Rotation rotation, const Matrix& out);
+
 // The loss a block is trained on: mean over the features of
 //   (sum over tokens of (y - reference)^2) / (sum over tokens of reference^2);
 // a feature whose reference is zero everywhere is left out of the mean.

@@ -128,6 +128,41 @@ TEST_P(BlockKernelsOnCuda, Rotate) {
   }
 }
 
+TEST_P(BlockKernelsOnCuda, GatherHeads) {
+  const auto [tokens, heads, features] = shape();
+  const int64_t head_dim = features / 2 * 2;
+  const int64_t length = tokens % 2 == 0 ? tokens / 2 : tokens;
+  Both q(type(), tokens, (heads + 1) * head_dim, 1);
+  Both k(type(), tokens, heads * head_dim, 2);
+  Both v(type(), tokens, heads * head_dim, 3);
+  Both out(type(), tokens, 3 * heads * head_dim, 4);
+  Both cosines(ElementType::kFloat32, length, head_dim / 2, 5);
+  Both sines(ElementType::kFloat32, length, head_dim / 2, 6);
+  // q: heads next to each other; k and v: tokens.
+  const auto q_view = [&](const void* data) {
+    const int64_t width = (heads + 1) * head_dim;
+    return HeadsView{.data = data, .heads = heads, .sequence = length * width, .head = head_dim, .token = width};
+  };
+  const auto kv_view = [&](const void* data) {
+    return HeadsView{.data = data,
+                     .heads = heads,
+                     .sequence = heads * length * head_dim,
+                     .head = length * head_dim,
+                     .token = head_dim};
+  };
+  for (const Rotation rotation : {Rotation::kForward, Rotation::kBack}) {
+    const RotaryTable on_host = {cosines.host.data(), sines.host.data(), length, head_dim};
+    const RotaryTable on_device = {cosines.device().data, sines.device().data, length, head_dim};
+    ASSERT_TRUE(GatherHeads(cpu_, q_view(q.host.data()), kv_view(k.host.data()), kv_view(v.host.data()), on_host,
+                            rotation, out.host.View())
+                    .ok());
+    ASSERT_TRUE(GatherHeads(cuda_, q_view(q.device().data), kv_view(k.device().data), kv_view(v.device().data),
+                            on_device, rotation, out.device())
+                    .ok());
+    EXPECT_LT(out.Difference(), Tolerance());
+  }
+}
+
 TEST_P(BlockKernelsOnCuda, ReconstructionLoss) {
   const int64_t tokens = shape().tokens;
   const int64_t features = shape().heads * shape().features;

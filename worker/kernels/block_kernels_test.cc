@@ -44,6 +44,12 @@ TEST(BlockKernels, RefuseWhatDoesNotFit) {
   table = {.cos = scratch.data(), .sin = nullptr, .length = 3, .head_dim = 4};
   ExpectRefused(Rotate(cpu, x.View(), 1, table, Rotation::kForward), "table.sin is null");
 
+  table = {.cos = scratch.data(), .sin = scratch.data(), .length = 3, .head_dim = 4};
+  const HeadsView head = {.data = scratch.data(), .heads = 1, .sequence = 12, .head = 4, .token = 4};
+  ExpectRefused(GatherHeads(cpu, head, head, head, table, Rotation::kBack, x.View()),
+                "out has 8 columns; expected those of 1 + 1 + 1 heads of 4");
+  ExpectRefused(GatherHeads(cpu, head, {.heads = 1}, {}, table, Rotation::kBack, x.View()), "k is null");
+
   ExpectRefused(ReconstructionSums(cpu, x.View(), other.View(), scratch.data()),
                 "reference is bfloat16 [3, 8]; expected float32 [3, 8]");
   ExpectRefused(ReconstructionSums(cpu, x.View(), x.View(), nullptr), "sums is null");

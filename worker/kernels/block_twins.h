@@ -14,6 +14,8 @@ void SwiGlu(const Device& device, const ConstMatrix& gate_up, const Matrix& acti
 void SwiGluBackward(const Device& device, const ConstMatrix& gradient_activation, const ConstMatrix& gate_up,
                     const Matrix& gradient_gate_up);
 void Rotate(const Device& device, const Matrix& x, int64_t heads, const RotaryTable& table, Rotation rotation);
+void GatherHeads(const Device& device, const HeadsView& q, const HeadsView& k, const HeadsView& v,
+                 const RotaryTable& table, Rotation rotation, const Matrix& out);
 void ReconstructionSums(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* sums);
 void ReconstructionGradient(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, const void* sums,
                             void* weight, void* loss, const Matrix& gradient);
@@ -30,6 +32,8 @@ absl::Status SwiGlu(const Device& device, const ConstMatrix& gate_up, const Matr
 absl::Status SwiGluBackward(const Device& device, const ConstMatrix& gradient_activation, const ConstMatrix& gate_up,
                             const Matrix& gradient_gate_up);
 absl::Status Rotate(const Device& device, const Matrix& x, int64_t heads, const RotaryTable& table, Rotation rotation);
+absl::Status GatherHeads(const Device& device, const HeadsView& q, const HeadsView& k, const HeadsView& v,
+                         const RotaryTable& table, Rotation rotation, const Matrix& out);
 absl::Status ReconstructionSums(const Device& device, const ConstMatrix& y, const ConstMatrix& reference, void* sums);
 absl::Status ReconstructionGradient(const Device& device, const ConstMatrix& y, const ConstMatrix& reference,
                                     const void* sums, void* weight, void* loss, const Matrix& gradient);

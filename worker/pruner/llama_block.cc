@@ -91,7 +91,6 @@ void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weig
   const int64_t length = gradient_y.size(1);
   const int64_t tokens = batch * length;
   const int64_t heads = shape_.heads;
-  const int64_t kv_heads = shape_.kv_heads;
   // From y down to r it is the gradient of the residual stream that is added to on the way.
   const at::Tensor gradient = gradient_y.view({tokens, shape_.hidden});
 
@@ -116,13 +115,9 @@ void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weig
       at::mm(gradient, weights.groups[kAttentionOut]).view({batch, length, heads, shape_.head_dim}).transpose(1, 2);
   AttentionGradients attention = AttentionBackward(gradient_attended, state.attention);
   state.attention = {};
-  const at::Tensor gradient_qkv = at::empty({batch, length, heads + 2 * kv_heads, shape_.head_dim}, gradient.options());
-  gradient_qkv.narrow(2, 0, heads).copy_(attention.query.transpose(1, 2));
-  gradient_qkv.narrow(2, heads, kv_heads).copy_(attention.key.transpose(1, 2));
-  gradient_qkv.narrow(2, heads + kv_heads, kv_heads).copy_(attention.value.transpose(1, 2));
+  const at::Tensor gradient_matrix = at::empty({tokens, shape_.GroupRows(kQkv)}, gradient.options());
+  rope_.GatherBack(attention.query, attention.key, attention.value, gradient_matrix);
   attention = {};
-  const at::Tensor gradient_matrix = gradient_qkv.view({tokens, shape_.GroupRows(kQkv)});
-  rope_.RotateBack(gradient_matrix, heads + kv_heads);
   if (weights.qk_norm.defined()) {
     RmsNormBackward(gradient_matrix, state.raw_qkv, weights.qk_norm, state.qk_inverse_rms);
     state.raw_qkv.reset();

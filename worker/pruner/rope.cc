@@ -7,6 +7,7 @@
 #include <ATen/ops/sin.h>
 
 #include <algorithm>
+#include <array>
 #include <numbers>
 
 #include "worker/pruner/tensor_view.h"
@@ -48,11 +49,31 @@ Rope::Rope(int64_t length, int64_t head_dim, double theta, const RopeScaling& sc
 
 int64_t Rope::length() const { return cos_.size(0); }
 
-void Rope::Apply(const at::Tensor& x, int64_t heads, kernels::Rotation rotation) const {
-  const int64_t half = cos_.size(1);
-  const kernels::RotaryTable table = {
-      .cos = cos_.data_ptr(), .sin = sin_.data_ptr(), .length = length(), .head_dim = 2 * half};
-  Check(kernels::Rotate(DeviceOf(x), MatrixOf(x), heads, table, rotation));
+kernels::RotaryTable Rope::Table() const {
+  return {.cos = cos_.data_ptr(), .sin = sin_.data_ptr(), .length = length(), .head_dim = 2 * cos_.size(1)};
+}
+
+void Rope::Rotate(const at::Tensor& x, int64_t heads) const {
+  Check(kernels::Rotate(DeviceOf(x), MatrixOf(x), heads, Table(), kernels::Rotation::kForward));
+}
+
+void Rope::GatherBack(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& x) const {
+  // They have to live as long as their views.
+  std::array<at::Tensor, 3> sources = {q, k, v};
+  std::array<kernels::HeadsView, 3> views;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    at::Tensor& source = sources[i];
+    TORCH_CHECK(source.size(2) == length() && source.scalar_type() == x.scalar_type(), "gradients of sequences of ",
+                source.size(2), " tokens in ", source.scalar_type(), "; expected ", length(), " in ", x.scalar_type());
+    if (source.stride(3) != 1) source = source.contiguous();
+    views[i] = {.data = source.data_ptr(),
+                .heads = source.size(1),
+                .sequence = source.stride(0),
+                .head = source.stride(1),
+                .token = source.stride(2)};
+  }
+  Check(
+      kernels::GatherHeads(DeviceOf(x), views[0], views[1], views[2], Table(), kernels::Rotation::kBack, MatrixOf(x)));
 }
 
 }  // namespace besa::pruner

@@ -21,12 +21,15 @@ class Rope {
 
   // Rotates the first `heads` heads of every token in place. x [tokens, any number of heads * head_dim], token t at
   // position t % length.
-  void Rotate(const at::Tensor& x, int64_t heads) const { Apply(x, heads, kernels::Rotation::kForward); }
-  // The transpose of Rotate, for gradients.
-  void RotateBack(const at::Tensor& x, int64_t heads) const { Apply(x, heads, kernels::Rotation::kBack); }
+  void Rotate(const at::Tensor& x, int64_t heads) const;
+
+  // The way back, for gradients: of q, k and v as attention takes them, [batch, their heads, length, head_dim] with any
+  // strides, to those of the matrix `x` that they were views of, q's and k's heads rotated (by the transpose of
+  // Rotate).
+  void GatherBack(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& x) const;
 
  private:
-  void Apply(const at::Tensor& x, int64_t heads, kernels::Rotation rotation) const;
+  kernels::RotaryTable Table() const;
 
   // [length, head_dim / 2].
   at::Tensor cos_;
