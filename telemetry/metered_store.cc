@@ -128,6 +128,9 @@ class MeteredStore final : public ObjectStore {
   absl::Status Copy(const Uri& from, const Uri& to) override {
     return Timed(to, "copy", [&] { return store_->Copy(from, to); });
   }
+  absl::Status Share(const Uri& from, const Uri& to) override {
+    return Timed(to, "copy", [&] { return store_->Share(from, to); });
+  }
   absl::Status Delete(const Uri& uri) override {
     return Timed(uri, "delete", [&] { return store_->Delete(uri); });
   }

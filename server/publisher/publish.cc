@@ -63,14 +63,15 @@ absl::Status TakeFolder(storage::ObjectStore& store, const storage::Uri& output,
 
 absl::Status CopyShard(storage::ObjectStore& store, const ShardCopy& shard, const storage::Uri& output) {
   const storage::Uri to = output.Join(shard.name);
-  RETURN_IF_ERROR(store.Copy(shard.from, to));
+  // What was committed is never changed; nor is what is published.
+  RETURN_IF_ERROR(store.Share(shard.from, to));
   ASSIGN_OR_RETURN(const storage::ObjectInfo copied, store.Stat(to));
   if (copied.size == shard.size) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(to.ToString(), " has ", copied.size, " bytes, but ", shard.size,
                                           " were committed as ", shard.from.ToString()));
 }
 
-// A few at a time: a store, or a disk in memory, has more to give than one copy asks for.
+// A few at a time: a store has more to give than one copy asks for.
 absl::Status CopyShards(storage::ObjectStore& store, const std::vector<ShardCopy>& shards, const storage::Uri& output,
                         const MayGoOn& may_go_on) {
   for (size_t first = 0; first < shards.size(); first += kCopiesAtOnce) {

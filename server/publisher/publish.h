@@ -17,7 +17,7 @@ using MayGoOn = std::function<absl::Status()>;
 // point all are simply done again:
 //
 //   besa_run.json           marks the folder as this job's; a folder that holds anything else is refused
-//   model-*.safetensors     copied inside the store from the attempts that won, their sizes checked
+//   model-*.safetensors     shared or copied inside the store from the attempts that won, their sizes checked
 //   companions              config.json, tokenizer and the like, copied from the model's folder
 //   model.safetensors.index.json
 //   report.html             as of the last commit, so that it is the same whenever it is written

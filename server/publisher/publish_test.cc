@@ -131,6 +131,25 @@ TEST_F(PublishTest, MakesAFolderThatIsACheckpoint) {
   EXPECT_EQ(published->OtherTensors(), dense->OtherTensors());
 }
 
+// Committed shards are never changed, so the output has them at once. Companions are the user's, who may edit either.
+TEST_F(PublishTest, ShardsAreThoseOfTheWorkspaceAndCompanionsAreCopies) {
+  const PublishingClaim claim = Committed("a", "out");
+  ASSERT_TRUE(PublishNow(claim).ok());
+  int shared = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path() / "workspace")) {
+    for (const auto& published : std::filesystem::directory_iterator(Output("out"))) {
+      shared += std::filesystem::equivalent(entry.path(), published.path()) ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(shared, 5);
+  for (const char* companion : {"config.json", "tokenizer.json", "LICENSE"}) {
+    EXPECT_FALSE(std::filesystem::equivalent(folder_.path() / "model" / companion, Output("out") / companion));
+  }
+  const std::map<std::string, std::string> contents = Contents("out");
+  std::filesystem::remove_all(folder_.path() / "workspace");
+  EXPECT_EQ(Contents("out"), contents);
+}
+
 TEST_F(PublishTest, TheManifestSaysWhatWasMade) {
   ASSERT_TRUE(PublishNow(Committed("a", "out")).ok());
   const json manifest = json::parse(ReadFile(Output("out") / "besa_manifest.json"));

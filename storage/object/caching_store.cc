@@ -247,6 +247,8 @@ absl::Status CachingStore::CheckWritable(const Uri& folder) { return store_.Chec
 
 absl::Status CachingStore::Copy(const Uri& from, const Uri& to) { return store_.Copy(from, to); }
 
+absl::Status CachingStore::Share(const Uri& from, const Uri& to) { return store_.Share(from, to); }
+
 absl::Status CachingStore::Delete(const Uri& uri) { return store_.Delete(uri); }
 
 absl::Status CachingStore::DeleteFolder(const Uri& folder) { return store_.DeleteFolder(folder); }

@@ -61,6 +61,7 @@ class CachingStore final : public ObjectStore {
   absl::StatusOr<std::unique_ptr<ObjectWriter>> OpenWriter(const Uri& uri) override;
   absl::Status CheckWritable(const Uri& folder) override;
   absl::Status Copy(const Uri& from, const Uri& to) override;
+  absl::Status Share(const Uri& from, const Uri& to) override;
   absl::Status Delete(const Uri& uri) override;
   absl::Status DeleteFolder(const Uri& folder) override;
   absl::Status DeletePartialWrites(const Uri& folder, absl::Time older_than) override;

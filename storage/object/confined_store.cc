@@ -70,6 +70,12 @@ absl::Status ConfinedStore::Copy(const Uri& from, const Uri& to) {
   return store_->Copy(from, to);
 }
 
+absl::Status ConfinedStore::Share(const Uri& from, const Uri& to) {
+  RETURN_IF_ERROR(Check(from));
+  RETURN_IF_ERROR(Check(to));
+  return store_->Share(from, to);
+}
+
 absl::Status ConfinedStore::Delete(const Uri& uri) {
   RETURN_IF_ERROR(Check(uri));
   return store_->Delete(uri);

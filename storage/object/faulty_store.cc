@@ -139,6 +139,10 @@ absl::Status FaultyStore::Copy(const Uri& from, const Uri& to) {
   return Run(StoreOp::kCopy, to, [&] { return store_.Copy(from, to); });
 }
 
+absl::Status FaultyStore::Share(const Uri& from, const Uri& to) {
+  return Run(StoreOp::kCopy, to, [&] { return store_.Share(from, to); });
+}
+
 absl::Status FaultyStore::Delete(const Uri& uri) {
   return Run(StoreOp::kDelete, uri, [&] { return store_.Delete(uri); });
 }

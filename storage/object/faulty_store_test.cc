@@ -35,6 +35,11 @@ TEST(FaultyStoreTest, FailsTheChosenCallBeforeOrAfterItsEffect) {
   store.SetPlan(FailOnce(StoreOp::kCopy, 1, absl::UnavailableError("answer lost"), /*after_effect=*/true));
   EXPECT_TRUE(absl::IsUnavailable(store.Copy(folder / "a", folder / "d")));
   EXPECT_EQ(*ReadAll(*real, folder / "d", 10), "1");
+
+  store.SetPlan(FailOnce(StoreOp::kCopy, 1, absl::UnavailableError("not yet")));
+  EXPECT_TRUE(absl::IsUnavailable(store.Share(folder / "a", folder / "e")));
+  EXPECT_TRUE(absl::IsNotFound(real->Stat(folder / "e").status()));
+  EXPECT_TRUE(store.Share(folder / "a", folder / "e").ok());
 }
 
 TEST(FaultyStoreTest, StopsForGoodAtACallOfAnyKind) {

@@ -123,12 +123,27 @@ absl::StatusOr<std::unique_ptr<ObjectWriter>> FolderStore::OpenWriter(const Uri&
 absl::Status FolderStore::CheckWritable(const Uri& folder) { return CheckLocalFolderWritable(folder); }
 
 absl::Status FolderStore::Copy(const Uri& from, const Uri& to) {
+  return CopyBy([&](const Uri& partial) { return CopyLocalFile(from, partial); }, from, to);
+}
+
+absl::Status FolderStore::Share(const Uri& from, const Uri& to) {
+  return CopyBy(
+      [&](const Uri& partial) {
+        const absl::Status linked = LinkLocalFile(from, partial);
+        return absl::IsUnimplemented(linked) ? CopyLocalFile(from, partial) : linked;
+      },
+      from, to);
+}
+
+absl::Status FolderStore::CopyBy(const std::function<absl::Status(const Uri& partial)>& make, const Uri& from,
+                                 const Uri& to) {
   // Before a folder is made for what then cannot be copied.
   RETURN_IF_ERROR(Stat(from).status());
   ASSIGN_OR_RETURN(const Uri partial, PartialBeside(to));
-  absl::Status status = CopyLocalFile(from, partial);
+  absl::Status status = make(partial);
   if (status.ok()) status = Publish(partial, to);
-  if (!status.ok()) (void)Delete(partial);
+  // Also where all went well: between two names of one file a renaming does nothing.
+  (void)Delete(partial);
   return status;
 }
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -86,6 +87,45 @@ TEST_F(FolderStoreTest, AWriteThatHitsALimitLeavesNothing) {
   EXPECT_TRUE(absl::IsResourceExhausted(written)) << written;
   EXPECT_TRUE(absl::IsResourceExhausted(copied)) << copied;
   EXPECT_EQ(Entries(), 1);
+}
+
+TEST_F(FolderStoreTest, WhatIsSharedIsOneFileAndWhatIsCopiedIsNot) {
+  ASSERT_TRUE(WriteAll(store_, folder_ / "work/shard", "content").ok());
+  ASSERT_TRUE(store_.Share(folder_ / "work/shard", folder_ / "output/shared").ok());
+  ASSERT_TRUE(store_.Copy(folder_ / "work/shard", folder_ / "output/copied").ok());
+  const auto same_file = [&](const char* name) {
+    return std::filesystem::equivalent(folder_.path() / "work/shard", folder_.path() / "output" / name);
+  };
+  EXPECT_TRUE(same_file("shared"));
+  EXPECT_FALSE(same_file("copied"));
+  // Renaming one name of a file to another does nothing, so that the first would stay.
+  ASSERT_TRUE(store_.Share(folder_ / "work/shard", folder_ / "output/shared").ok());
+  EXPECT_EQ(Entries(), 5);
+  ASSERT_TRUE(store_.DeleteFolder(folder_ / "work").ok());
+  EXPECT_EQ(*ReadAll(store_, folder_ / "output/shared", 10), "content");
+
+  // By a link's name as by the file's own.
+  std::filesystem::create_symlink(folder_.path() / "output/shared", folder_.path() / "link");
+  ASSERT_TRUE(store_.Share(folder_ / "link", folder_ / "of-link").ok());
+  EXPECT_FALSE(std::filesystem::is_symlink(folder_.path() / "of-link"));
+  EXPECT_EQ(*ReadAll(store_, folder_ / "of-link", 10), "content");
+}
+
+TEST_F(FolderStoreTest, WhatCannotBeSharedIsCopied) {
+  struct statvfs here = {};
+  struct statvfs there = {};
+  ASSERT_EQ(::statvfs(folder_.path().c_str(), &here), 0);
+  if (::statvfs("/dev/shm", &there) != 0 || here.f_fsid == there.f_fsid || ::access("/dev/shm", W_OK) != 0) {
+    GTEST_SKIP() << "one file system only";
+  }
+  const std::filesystem::path other = std::filesystem::path("/dev/shm") / folder_.path().filename();
+  ASSERT_TRUE(WriteAll(store_, folder_ / "shard", "content").ok());
+  const Uri copy = Uri::Parse((other / "shard").string()).value();
+  const absl::Status shared = store_.Share(folder_ / "shard", copy);
+  const auto content = ReadAll(store_, copy, 10);
+  std::filesystem::remove_all(other);
+  ASSERT_TRUE(shared.ok()) << shared;
+  EXPECT_EQ(content.value_or("nothing"), "content");
 }
 
 TEST_F(FolderStoreTest, MissingRightsArePermissionDenied) {

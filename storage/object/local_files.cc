@@ -76,6 +76,17 @@ absl::Status CopyLocalFile(const Uri& from, const Uri& to) {
   return target.Close() == 0 ? absl::OkStatus() : ErrorFromErrno(errno, to);
 }
 
+absl::Status LinkLocalFile(const Uri& from, const Uri& to) {
+  if (::linkat(AT_FDCWD, from.path().c_str(), AT_FDCWD, to.path().c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    return absl::OkStatus();
+  }
+  const int error = errno;
+  // EPERM: file systems without hard links say so, and Linux where the file is another user's (protected_hardlinks).
+  const bool cannot = error == EXDEV || error == EPERM || error == EMLINK || error == EOPNOTSUPP || error == ENOSYS;
+  if (cannot) return absl::UnimplementedError(absl::StrCat(to.ToString(), ": no second name of ", from.ToString()));
+  return ErrorFromErrno(error, error == ENOENT ? from : to);
+}
+
 absl::Status SyncLocalPath(const Uri& path) {
   const File file(path, O_RDONLY);
   if (!file.ok()) return ErrorFromErrno(errno, path);

@@ -10,6 +10,10 @@ namespace besa::storage {
 // Copies the bytes of a file inside the kernel, sharing blocks where the file system can. `to` must not exist.
 absl::Status CopyLocalFile(const Uri& from, const Uri& to);
 
+// Gives a file, or what a link leads to, a second name in its file system. `to` must not exist. UNIMPLEMENTED where the
+// two lie in different file systems, or the file system, the system's rules or the number of names forbid it.
+absl::Status LinkLocalFile(const Uri& from, const Uri& to);
+
 // Waits until a file, or the names in a folder, survive a loss of power.
 absl::Status SyncLocalPath(const Uri& path);
 

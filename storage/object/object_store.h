@@ -52,6 +52,9 @@ class ObjectStore {
   virtual absl::Status CheckWritable(const Uri& folder) = 0;
   // Copies inside the store where both lie in one (the bytes do not pass through this process), else streams.
   virtual absl::Status Copy(const Uri& from, const Uri& to) = 0;
+  // Copy for what nobody ever changes in place, at neither address: where the store can do that at once, `to` becomes a
+  // second name of the same bytes, which stay until both are deleted or replaced. Each name can be.
+  virtual absl::Status Share(const Uri& from, const Uri& to) { return Copy(from, to); }
   // Deleting what is not there is OK.
   virtual absl::Status Delete(const Uri& uri) = 0;
   // Everything under the folder, and the folder. Deleting what is not there is OK.

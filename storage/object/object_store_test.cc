@@ -134,8 +134,8 @@ TEST_P(ObjectStoreTest, ReadAllKeepsItsLimit) {
 TEST_P(ObjectStoreTest, WhatIsNotThereIsNotFoundByName) {
   const Uri uri = folder_ / "missing/file";
   std::byte byte;
-  for (const absl::Status& status :
-       {store_->Stat(uri).status(), store_->ReadRange(uri, 0, {&byte, 1}), store_->Copy(uri, folder_ / "copy")}) {
+  for (const absl::Status& status : {store_->Stat(uri).status(), store_->ReadRange(uri, 0, {&byte, 1}),
+                                     store_->Copy(uri, folder_ / "copy"), store_->Share(uri, folder_ / "copy")}) {
     EXPECT_TRUE(absl::IsNotFound(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(uri.ToString()));
   }
@@ -150,6 +150,7 @@ TEST_P(ObjectStoreTest, FoldersAreNotObjects) {
   EXPECT_TRUE(absl::IsNotFound(store_->Stat(folder_ / "folder").status()));
   EXPECT_TRUE(absl::IsNotFound(store_->ReadRange(folder_ / "folder", 0, {&byte, 1})));
   EXPECT_TRUE(absl::IsNotFound(store_->Copy(folder_ / "folder", folder_ / "copy")));
+  EXPECT_TRUE(absl::IsNotFound(store_->Share(folder_ / "folder", folder_ / "copy")));
   EXPECT_THAT(Names(folder_ / "folder/file"), IsEmpty());
 }
 
@@ -218,6 +219,24 @@ TEST_P(ObjectStoreTest, CopiesReplace) {
   // A copy of its own: what happens to the original later does not touch it.
   Write(folder_ / "from", "changed");
   EXPECT_EQ(Content(folder_ / "to/file"), "content");
+}
+
+TEST_P(ObjectStoreTest, SharesBytesUntilOneNameIsGivenToOthers) {
+  Write(folder_ / "from", "content");
+  Write(folder_ / "to/file", "something else");
+  ASSERT_TRUE(store_->Share(folder_ / "from", folder_ / "to/file").ok());
+  EXPECT_EQ(Content(folder_ / "to/file"), "content");
+  EXPECT_EQ(store_->Stat(folder_ / "to/file")->size, 7);
+  // Once more, and onto itself, as whoever begins anew does.
+  ASSERT_TRUE(store_->Share(folder_ / "from", folder_ / "to/file").ok());
+  ASSERT_TRUE(store_->Share(folder_ / "from", folder_ / "from").ok());
+  EXPECT_THAT(Names(folder_.uri()), ElementsAre("from", "to/file"));
+  // Objects are replaced, never changed: the other name keeps what it had.
+  Write(folder_ / "from", "changed");
+  EXPECT_EQ(Content(folder_ / "to/file"), "content");
+  ASSERT_TRUE(store_->Share(folder_ / "to/file", folder_ / "third").ok());
+  ASSERT_TRUE(store_->Delete(folder_ / "to/file").ok());
+  EXPECT_EQ(Content(folder_ / "third"), "content");
 }
 
 TEST_P(ObjectStoreTest, StreamCopyMovesTheSameBytes) {

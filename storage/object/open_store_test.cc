@@ -41,6 +41,8 @@ class OpenStoreTest : public testing::Test {
             store_->CheckWritable(uri),
             store_->Copy(uri, root_ / "allowed/copy"),
             store_->Copy(root_ / "allowed/file", uri),
+            store_->Share(uri, root_ / "allowed/copy"),
+            store_->Share(root_ / "allowed/file", uri),
             store_->Delete(uri),
             store_->DeleteFolder(uri),
             store_->DeletePartialWrites(uri, absl::InfiniteFuture())};

@@ -70,6 +70,10 @@ absl::Status RetryingStore::Copy(const Uri& from, const Uri& to) {
   return Retry([&] { return store_->Copy(from, to); });
 }
 
+absl::Status RetryingStore::Share(const Uri& from, const Uri& to) {
+  return Retry([&] { return store_->Share(from, to); });
+}
+
 absl::Status RetryingStore::Delete(const Uri& uri) {
   return Retry([&] { return store_->Delete(uri); });
 }

@@ -96,7 +96,7 @@ TEST_F(RetryingStoreTest, NothingIsLostWhenATenthOfAllCallsFails) {
       written = WriteAll(store_, from, content);
     } while (absl::IsUnavailable(written));
     ASSERT_TRUE(written.ok()) << written;
-    ASSERT_TRUE(store_.Copy(from, to).ok());
+    ASSERT_TRUE((i % 2 == 0 ? store_.Copy(from, to) : store_.Share(from, to)).ok());
     ASSERT_TRUE(store_.Delete(from).ok());
     EXPECT_EQ(ReadAll(store_, to, 100).value_or("lost"), content);
   }

@@ -53,6 +53,13 @@ absl::Status RoutingStore::Copy(const Uri& from, const Uri& to) {
   return StreamCopy(*from_store, from, *to_store, to);
 }
 
+absl::Status RoutingStore::Share(const Uri& from, const Uri& to) {
+  ASSIGN_OR_RETURN(ObjectStore* const from_store, Route(from));
+  ASSIGN_OR_RETURN(ObjectStore* const to_store, Route(to));
+  if (from_store == to_store) return from_store->Share(from, to);
+  return StreamCopy(*from_store, from, *to_store, to);
+}
+
 absl::Status RoutingStore::Delete(const Uri& uri) {
   ASSIGN_OR_RETURN(ObjectStore* const store, Route(uri));
   return store->Delete(uri);
