@@ -48,7 +48,7 @@ HostTensor TokenIds(int64_t windows, int64_t length) {
   return {.name = "input_ids",
           .dtype = storage::DType::kI32,
           .shape = {windows, length},
-          .bytes = std::vector<std::byte>(static_cast<size_t>(windows * length * 4))};
+          .bytes = HostBytes(static_cast<size_t>(windows * length * 4), std::byte{0})};
 }
 
 void Prepare(ObjectStore& store, const v1::Assignment& assignment, v1::TaskResult& result) {

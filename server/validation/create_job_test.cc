@@ -460,7 +460,7 @@ TEST_F(CreateJobTest, TakesTokenIdsWithoutATokenizer) {
   const storage::HostTensor ids{.name = "input_ids",
                                 .dtype = storage::DType::kI32,
                                 .shape = {2, 64},
-                                .bytes = std::vector<std::byte>(2 * 64 * 4)};
+                                .bytes = HostBytes(2 * 64 * 4, std::byte{0})};
   ASSERT_TRUE(storage::WriteSafetensors(*store_, folder_ / "ids.safetensors", {ids}, {}).ok());
   SetCalibration((folder_ / "ids.safetensors").ToString());
   EXPECT_TRUE(Validate().ok()) << Validate().status();
@@ -471,13 +471,13 @@ TEST_F(CreateJobTest, RefusesTokenIdsOfTheWrongKind) {
     ASSERT_TRUE(storage::WriteSafetensors(*store_, folder_ / "ids.safetensors", {ids}, {}).ok());
   };
   SetCalibration((folder_ / "ids.safetensors").ToString());
-  write({.name = "ids", .dtype = storage::DType::kI32, .shape = {1, 64}, .bytes = std::vector<std::byte>(256)});
+  write({.name = "ids", .dtype = storage::DType::kI32, .shape = {1, 64}, .bytes = HostBytes(256, std::byte{0})});
   ExpectFieldError("calibration.uris", {"ids.safetensors", "input_ids"});
-  write({.name = "input_ids", .dtype = storage::DType::kF32, .shape = {1, 64}, .bytes = std::vector<std::byte>(256)});
+  write({.name = "input_ids", .dtype = storage::DType::kF32, .shape = {1, 64}, .bytes = HostBytes(256, std::byte{0})});
   ExpectFieldError("calibration.uris", {"F32", "I32"});
-  write({.name = "input_ids", .dtype = storage::DType::kI32, .shape = {64}, .bytes = std::vector<std::byte>(256)});
+  write({.name = "input_ids", .dtype = storage::DType::kI32, .shape = {64}, .bytes = HostBytes(256, std::byte{0})});
   ExpectFieldError("calibration.uris", {"[64]", "[samples, tokens]"});
-  write({.name = "input_ids", .dtype = storage::DType::kI32, .shape = {1, 8}, .bytes = std::vector<std::byte>(32)});
+  write({.name = "input_ids", .dtype = storage::DType::kI32, .shape = {1, 8}, .bytes = HostBytes(32, std::byte{0})});
   ExpectFieldError("calibration.uris", {"64 tokens", "it has 8"});
 }
 

@@ -117,7 +117,28 @@ int64_t Elements(const std::map<std::string, std::vector<int64_t>>& shapes) {
   return sum;
 }
 
+// What `place` gives for the tensor. Another size is a mistake of whoever gave it.
+absl::StatusOr<std::span<std::byte>> PlaceOf(const TensorEntry& entry, const TensorSource::Place& place) {
+  ASSIGN_OR_RETURN(const std::span<std::byte> out, place(entry));
+  if (static_cast<int64_t>(out.size()) == entry.size) return out;
+  return absl::InternalError(absl::StrCat("place for ", out.size(), " bytes of a tensor of ", entry.size));
+}
+
 }  // namespace
+
+absl::Status TensorSource::ReadTo(absl::string_view name, const Place& place) const {
+  ASSIGN_OR_RETURN(const HostTensor tensor, Read(name));
+  const TensorEntry entry = {
+      .dtype = tensor.dtype, .shape = tensor.shape, .size = static_cast<int64_t>(tensor.bytes.size())};
+  ASSIGN_OR_RETURN(const std::span<std::byte> out, PlaceOf(entry, place));
+  std::ranges::copy(tensor.bytes, out.begin());
+  return absl::OkStatus();
+}
+
+absl::Status ReadTensorTo(ObjectStore& store, const TensorLocation& location, const TensorSource::Place& place) {
+  ASSIGN_OR_RETURN(const std::span<std::byte> out, PlaceOf(location.entry, place));
+  return store.ReadRange(location.file, location.entry.offset, out);
+}
 
 absl::StatusOr<Checkpoint> Checkpoint::Open(ObjectStore& store, const Uri& folder) {
   Checkpoint checkpoint(store, folder);
@@ -158,6 +179,11 @@ absl::StatusOr<TensorLocation> Checkpoint::Find(absl::string_view name) const {
 absl::StatusOr<HostTensor> Checkpoint::Read(absl::string_view name) const {
   ASSIGN_OR_RETURN(const TensorLocation location, Find(name));
   return ReadTensor(*store_, location.file, name, location.entry);
+}
+
+absl::Status Checkpoint::ReadTo(absl::string_view name, const Place& place) const {
+  ASSIGN_OR_RETURN(const TensorLocation location, Find(name));
+  return ReadTensorTo(*store_, location, place);
 }
 
 std::vector<std::string> Checkpoint::BlockTensors(int64_t block) const {

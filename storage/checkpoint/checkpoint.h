@@ -1,8 +1,11 @@
 // A Hugging Face checkpoint folder: config.json, one model.safetensors or an index with shards, and the files beside.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,7 +37,16 @@ class TensorSource {
   virtual absl::StatusOr<TensorLocation> Find(absl::string_view name) const = 0;
   // Reads one tensor, large ones by several ranges at once.
   virtual absl::StatusOr<HostTensor> Read(absl::string_view name) const = 0;
+
+  // Gives memory for a tensor of this type, shape and size, exactly as many bytes, once they are known. (Where a source
+  // has no files, the entry's offset means nothing.)
+  using Place = std::function<absl::StatusOr<std::span<std::byte>>(const TensorEntry&)>;
+  // Reads one tensor likewise, to where `place` says; its error ends the reading.
+  virtual absl::Status ReadTo(absl::string_view name, const Place& place) const;
 };
+
+// Reads the tensor that lies there to where `place` says.
+absl::Status ReadTensorTo(ObjectStore& store, const TensorLocation& location, const TensorSource::Place& place);
 
 // What a checkpoint holds, read from its headers alone. Immutable, thread-safe; `store` must outlive it.
 class Checkpoint final : public TensorSource {
@@ -52,6 +64,7 @@ class Checkpoint final : public TensorSource {
 
   absl::StatusOr<TensorLocation> Find(absl::string_view name) const override;
   absl::StatusOr<HostTensor> Read(absl::string_view name) const override;
+  absl::Status ReadTo(absl::string_view name, const Place& place) const override;
 
   // Names of the tensors that a block needs, sorted; of all others in the files, sorted. Tensors that the architecture
   // does not know (an old rotary inv_freq) are among the others, whatever their names.
@@ -90,6 +103,7 @@ class OverlaySource final : public TensorSource {
 
   absl::StatusOr<TensorLocation> Find(absl::string_view name) const override;
   absl::StatusOr<HostTensor> Read(absl::string_view name) const override;
+  absl::Status ReadTo(absl::string_view name, const Place& place) const override;
 
  private:
   OverlaySource(ObjectStore& store, const TensorSource& base) : store_(&store), base_(&base) {}

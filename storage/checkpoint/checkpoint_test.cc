@@ -217,7 +217,7 @@ TEST_F(DamagedCheckpointTest, FloatingTypesMayBeMixed) {
 TEST_F(DamagedCheckpointTest, TensorsThatTheArchitectureDoesNotKnowAreCarriedAlong) {
   const std::string name = "model.layers.0.self_attn.rotary_emb.inv_freq";
   EditTensors(kLast, [&](auto& tensors) {
-    tensors.push_back({.name = name, .dtype = DType::kI64, .shape = {1}, .bytes = std::vector<std::byte>(8)});
+    tensors.push_back({.name = name, .dtype = DType::kI64, .shape = {1}, .bytes = HostBytes(8, std::byte{0})});
   });
   const auto checkpoint = Checkpoint::Open(*store_, folder_.uri());
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
@@ -276,6 +276,36 @@ TEST_F(DamagedCheckpointTest, AnOverlayReplacesWhatItHas) {
   EXPECT_EQ(overlay->Read("lm_head.weight")->bytes, checkpoint->Read("lm_head.weight")->bytes);
   EXPECT_NE(checkpoint->Read("model.norm.weight")->bytes, norm.bytes);
   EXPECT_TRUE(absl::IsNotFound(overlay->Read("nothing").status()));
+}
+
+// Of tensors that come from the files of a checkpoint, and of one that another file replaces.
+TEST_F(DamagedCheckpointTest, TensorsAreReadToWhereTheReaderWantsThem) {
+  const auto checkpoint = Checkpoint::Open(*store_, folder_.uri());
+  ASSERT_TRUE(checkpoint.ok());
+  HostTensor norm = *checkpoint->Read("model.norm.weight");
+  norm.bytes.assign(norm.bytes.size(), std::byte{0});
+  ASSERT_TRUE(WriteSafetensors(*store_, folder_ / "committed/shard-0.safetensors", {norm}, {}).ok());
+  const auto overlay = OverlaySource::Open(*store_, *checkpoint, {folder_ / "committed/shard-0.safetensors"});
+  ASSERT_TRUE(overlay.ok()) << overlay.status();
+
+  for (const std::string name : {"model.norm.weight", "lm_head.weight"}) {
+    const HostTensor expected = *overlay->Read(name);
+    HostBytes bytes;
+    const absl::Status read = overlay->ReadTo(name, [&](const TensorEntry& entry) {
+      EXPECT_EQ(entry.dtype, expected.dtype);
+      EXPECT_EQ(entry.shape, expected.shape);
+      bytes.resize(static_cast<size_t>(entry.size));
+      return std::span(bytes);
+    });
+    ASSERT_TRUE(read.ok()) << read;
+    EXPECT_EQ(bytes, expected.bytes) << name;
+  }
+  const auto nowhere = [](const TensorEntry&) { return absl::ResourceExhaustedError("no memory"); };
+  EXPECT_TRUE(absl::IsResourceExhausted(overlay->ReadTo("lm_head.weight", nowhere)));
+  EXPECT_TRUE(absl::IsNotFound(overlay->ReadTo("nothing", nowhere)));
+  HostBytes small(1);
+  EXPECT_TRUE(
+      absl::IsInternal(overlay->ReadTo("lm_head.weight", [&](const TensorEntry&) { return std::span(small); })));
 }
 
 TEST_F(DamagedCheckpointTest, AnOverlayRefusesTwinsAndOtherShapes) {

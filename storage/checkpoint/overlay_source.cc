@@ -36,4 +36,10 @@ absl::StatusOr<HostTensor> OverlaySource::Read(absl::string_view name) const {
   return ReadTensor(*store_, found->second.file, name, found->second.entry);
 }
 
+absl::Status OverlaySource::ReadTo(absl::string_view name, const Place& place) const {
+  const auto found = replaced_.find(std::string(name));
+  if (found == replaced_.end()) return base_->ReadTo(name, place);
+  return ReadTensorTo(*store_, found->second, place);
+}
+
 }  // namespace besa::storage

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "storage/base/host_bytes.h"
 #include "storage/object/object_store.h"
 #include "storage/safetensors/dtype.h"
 
@@ -57,7 +58,7 @@ struct HostTensor {
   std::string name;
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
-  std::vector<std::byte> bytes;
+  HostBytes bytes;
 };
 
 // Reads one tensor of a file, exactly its bytes, large ones by several ranges at once.

@@ -23,7 +23,7 @@ Uri TestFile(absl::string_view name) { return Uri::Parse(BESA_TEST_DATA "/safete
 
 std::unique_ptr<ObjectStore> TestStore() { return *OpenStore({.allowed_prefixes = {BESA_TEST_DATA}}); }
 
-std::vector<std::byte> Bytes(absl::string_view text) {
+HostBytes Bytes(absl::string_view text) {
   const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
   return {bytes.begin(), bytes.end()};
 }

@@ -3,10 +3,11 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <utility>
+#include <span>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "storage/base/status_macros.h"
 
 namespace besa::bench {
 namespace {
@@ -62,12 +63,26 @@ absl::StatusOr<storage::TensorLocation> SyntheticSource::Find(absl::string_view 
   return absl::UnimplementedError(absl::StrCat(name, " lies in no file"));
 }
 
-absl::StatusOr<storage::HostTensor> SyntheticSource::Read(absl::string_view name) const {
+absl::StatusOr<const storage::HostTensor*> SyntheticSource::Tensor(absl::string_view name) const {
   const auto found = tensors_.find(OfFirstBlock(name));
   if (found == tensors_.end()) return absl::NotFoundError(absl::StrCat("no tensor ", name));
-  storage::HostTensor tensor = found->second;
-  tensor.name = std::string(name);
-  return tensor;
+  return &found->second;
+}
+
+absl::StatusOr<storage::HostTensor> SyntheticSource::Read(absl::string_view name) const {
+  ASSIGN_OR_RETURN(const storage::HostTensor* const tensor, Tensor(name));
+  storage::HostTensor copy = *tensor;
+  copy.name = std::string(name);
+  return copy;
+}
+
+absl::Status SyntheticSource::ReadTo(absl::string_view name, const Place& place) const {
+  ASSIGN_OR_RETURN(const storage::HostTensor* const tensor, Tensor(name));
+  ASSIGN_OR_RETURN(
+      const std::span<std::byte> out,
+      place({.dtype = tensor->dtype, .shape = tensor->shape, .size = static_cast<int64_t>(tensor->bytes.size())}));
+  std::memcpy(out.data(), tensor->bytes.data(), tensor->bytes.size());
+  return absl::OkStatus();
 }
 
 }  // namespace besa::bench

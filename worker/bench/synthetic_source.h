@@ -19,8 +19,11 @@ class SyntheticSource final : public storage::TensorSource {
   // UNIMPLEMENTED: there is no file.
   absl::StatusOr<storage::TensorLocation> Find(absl::string_view name) const override;
   absl::StatusOr<storage::HostTensor> Read(absl::string_view name) const override;
+  absl::Status ReadTo(absl::string_view name, const Place& place) const override;
 
  private:
+  absl::StatusOr<const storage::HostTensor*> Tensor(absl::string_view name) const;
+
   // By name; those of blocks by their name within block 0.
   std::map<std::string, storage::HostTensor, std::less<>> tensors_;
 };

@@ -90,12 +90,12 @@ class Survey {
                      ahead_.Take(kSurvey, index, TensorsOf(index), [] { return absl::OkStatus(); }));
     if (!read) {
       ASSIGN_OR_RETURN(read, ReadBlockTensors(*request_.dense, index, TensorsOf(index), options_.device(),
-                                              /*hash=*/false, [](int64_t) { return absl::OkStatus(); }));
+                                              ReadFor::kWalking, [](int64_t) { return absl::OkStatus(); }));
     }
     if (index + 1 < config_.num_hidden_layers) {
       // The source outlives the survey.
       const std::shared_ptr<const storage::TensorSource> source(std::shared_ptr<void>(), request_.dense);
-      ahead_.Begin(kSurvey, {.block = index + 1, .tensors = TensorsOf(index + 1), .source = source}, /*hash=*/false);
+      ahead_.Begin(kSurvey, {.block = index + 1, .tensors = TensorsOf(index + 1), .source = source}, ReadFor::kWalking);
     }
     return UploadBlock(read->staged, index, dense_);
   }

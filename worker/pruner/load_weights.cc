@@ -3,7 +3,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
+#include <cstddef>
 #include <functional>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,8 +17,8 @@
 namespace besa::pruner {
 namespace {
 
-absl::StatusOr<at::ScalarType> FloatingType(const storage::HostTensor& tensor) {
-  switch (tensor.dtype) {
+absl::StatusOr<at::ScalarType> FloatingType(absl::string_view name, storage::DType dtype) {
+  switch (dtype) {
     case storage::DType::kF16:
       return at::kHalf;
     case storage::DType::kBF16:
@@ -26,14 +28,14 @@ absl::StatusOr<at::ScalarType> FloatingType(const storage::HostTensor& tensor) {
     case storage::DType::kF64:
       return at::kDouble;
     default:
-      return absl::InvalidArgumentError(absl::StrCat(tensor.name, ": dtype ", storage::ToString(tensor.dtype),
+      return absl::InvalidArgumentError(absl::StrCat(name, ": dtype ", storage::ToString(dtype),
                                                      " cannot be computed with; expected F16, BF16, F32 or F64"));
   }
 }
 
 // A view of the bytes, only to be read from.
 absl::StatusOr<at::Tensor> View(const storage::HostTensor& tensor) {
-  ASSIGN_OR_RETURN(const at::ScalarType type, FloatingType(tensor));
+  ASSIGN_OR_RETURN(const at::ScalarType type, FloatingType(tensor.name, tensor.dtype));
   return at::from_blob(const_cast<std::byte*>(tensor.bytes.data()), tensor.shape, at::TensorOptions().dtype(type));
 }
 
@@ -119,7 +121,7 @@ class Assembly {
 }  // namespace
 
 absl::StatusOr<at::Tensor> AsTensor(storage::HostTensor& tensor) {
-  ASSIGN_OR_RETURN(const at::ScalarType type, FloatingType(tensor));
+  ASSIGN_OR_RETURN(const at::ScalarType type, FloatingType(tensor.name, tensor.dtype));
   return at::from_blob(tensor.bytes.data(), tensor.shape, at::TensorOptions().dtype(type));
 }
 
@@ -129,6 +131,16 @@ absl::StatusOr<at::Tensor> Stage(const storage::HostTensor& tensor, at::Device d
   const at::Tensor pinned = at::empty(view.sizes(), view.options().pinned_memory(true));
   pinned.copy_(view);
   return pinned;
+}
+
+absl::StatusOr<at::Tensor> ReadStaged(const storage::TensorSource& source, const std::string& name, at::Device device) {
+  at::Tensor staged;
+  RETURN_IF_ERROR(source.ReadTo(name, [&](const storage::TensorEntry& entry) -> absl::StatusOr<std::span<std::byte>> {
+    ASSIGN_OR_RETURN(const at::ScalarType type, FloatingType(name, entry.dtype));
+    staged = at::empty(entry.shape, at::TensorOptions().dtype(type).pinned_memory(device.is_cuda()));
+    return std::span(static_cast<std::byte*>(staged.data_ptr()), staged.nbytes());
+  }));
+  return staged;
 }
 
 absl::StatusOr<at::Tensor> Upload(const storage::HostTensor& tensor, at::IntArrayRef shape, int64_t block,
@@ -165,10 +177,10 @@ absl::Status UploadBlock(const BlockTensors& tensors, int64_t block, BlockWeight
 }
 
 absl::Status LoadBlock(const storage::TensorSource& source, int64_t block, BlockWeights& weights) {
-  storage::HostTensor tensor;
-  const Assembly::Give give = [&](const std::string& name) -> absl::StatusOr<at::Tensor> {
-    ASSIGN_OR_RETURN(tensor, source.Read(absl::StrCat(storage::BlockPrefix(block), name)));
-    return View(tensor);
+  // For a GPU a tensor is on its way while the next one is read; its memory is taken again when it has arrived.
+  const at::Device device = weights.input_norm.device();
+  const Assembly::Give give = [&](const std::string& name) {
+    return ReadStaged(source, absl::StrCat(storage::BlockPrefix(block), name), device);
   };
   return Assembly(block, weights, give).Run();
 }

@@ -37,11 +37,15 @@ using BlockTensors = std::map<std::string, at::Tensor, std::less<>>;
 // a view of the bytes. INVALID_ARGUMENT for a dtype that is not floating.
 absl::StatusOr<at::Tensor> Stage(const storage::HostTensor& tensor, at::Device device);
 
+// Reads a tensor straight into such memory.
+absl::StatusOr<at::Tensor> ReadStaged(const storage::TensorSource& source, const std::string& name, at::Device device);
+
 // Fills `weights`, which BlockWeights::Allocate has made. INVALID_ARGUMENT if a tensor is missing, has another shape or
 // a dtype that is not floating; OUT_OF_RANGE (see BadNumbers) if any element is NaN or infinite.
 absl::Status UploadBlock(const BlockTensors& tensors, int64_t block, BlockWeights& weights);
 
-// Reads a block's weights and uploads them, holding one of them in host memory at a time. Errors as UploadBlock.
+// Reads a block's weights and uploads them, holding one of them in host memory at a time; for a GPU those that are on
+// their way, too. Errors as UploadBlock.
 absl::Status LoadBlock(const storage::TensorSource& source, int64_t block, BlockWeights& weights);
 
 }  // namespace besa::pruner

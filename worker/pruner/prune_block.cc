@@ -125,7 +125,7 @@ void BlockJob::BeginCommitted() {
                    {.block = last,
                     .tensors = std::move(names),
                     .source = std::shared_ptr<const storage::TensorSource>(std::shared_ptr<void>(), request_.pruned)},
-                   /*hash=*/false);
+                   ReadFor::kWalking);
 }
 
 absl::Status BlockJob::Load() {
@@ -137,13 +137,13 @@ absl::Status BlockJob::Load() {
     RETURN_IF_ERROR(reporter_.Step(std::ssize(names)));
   } else {
     ASSIGN_OR_RETURN(read, ReadBlockTensors(*request_.dense, request_.block, names, tensor_options_.device(),
-                                            /*hash=*/true, [&](int64_t done) { return reporter_.Step(done); }));
+                                            ReadFor::kPruning, [&](int64_t done) { return reporter_.Step(done); }));
   }
   result_.tensors = std::move(read->tensors);
   result_.input_sha256 = std::move(read->sha256);
   staged_ = std::move(read->staged);
   // From here on the store has nothing else to do for this block.
-  if (request_.next) ahead_.Begin(request_.stream_key, *request_.next, /*hash=*/true);
+  if (request_.next) ahead_.Begin(request_.stream_key, *request_.next, ReadFor::kPruning);
   return absl::OkStatus();
 }
 

@@ -63,22 +63,29 @@ ReadAheadSource::ReadAheadSource(const storage::Checkpoint& checkpoint, Prefetch
 absl::StatusOr<TensorLocation> ReadAheadSource::Find(absl::string_view name) const { return checkpoint_.Find(name); }
 
 absl::StatusOr<storage::HostTensor> ReadAheadSource::Read(absl::string_view name) const {
+  LookAhead(name);
+  return checkpoint_.Read(name);
+}
+
+absl::Status ReadAheadSource::ReadTo(absl::string_view name, const Place& place) const {
+  LookAhead(name);
+  return checkpoint_.ReadTo(name, place);
+}
+
+void ReadAheadSource::LookAhead(absl::string_view name) const {
   const auto found = block_of_.find(name);
-  if (found != block_of_.end()) {
-    const int64_t next = found->second + 1;
-    const std::lock_guard lock(mutex_);
-    if (next != ahead_) {
-      ahead_ = next;
-      std::vector<TensorLocation> locations;
-      if (next < checkpoint_.config().num_hidden_layers) {
-        for (const std::string& tensor : checkpoint_.BlockTensors(next)) {
-          if (auto location = checkpoint_.Find(tensor); location.ok()) locations.push_back(*std::move(location));
-        }
-      }
-      prefetcher_.Want(std::move(locations));
+  if (found == block_of_.end()) return;
+  const int64_t next = found->second + 1;
+  const std::lock_guard lock(mutex_);
+  if (next == ahead_) return;
+  ahead_ = next;
+  std::vector<TensorLocation> locations;
+  if (next < checkpoint_.config().num_hidden_layers) {
+    for (const std::string& tensor : checkpoint_.BlockTensors(next)) {
+      if (auto location = checkpoint_.Find(tensor); location.ok()) locations.push_back(*std::move(location));
     }
   }
-  return checkpoint_.Read(name);
+  prefetcher_.Want(std::move(locations));
 }
 
 bool WorthCaching(const storage::Uri& uri) {

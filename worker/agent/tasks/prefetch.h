@@ -52,8 +52,12 @@ class ReadAheadSource final : public storage::TensorSource {
 
   absl::StatusOr<storage::TensorLocation> Find(absl::string_view name) const override;
   absl::StatusOr<storage::HostTensor> Read(absl::string_view name) const override;
+  absl::Status ReadTo(absl::string_view name, const Place& place) const override;
 
  private:
+  // If the tensor is the first of its block to be asked for: the next block's are wanted.
+  void LookAhead(absl::string_view name) const;
+
   const storage::Checkpoint& checkpoint_;
   Prefetcher& prefetcher_;
   std::map<std::string, int64_t, std::less<>> block_of_;

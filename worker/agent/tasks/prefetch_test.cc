@@ -35,6 +35,25 @@ TEST_F(PrefetchTest, TheNextBlockIsThereWhenItIsAskedFor) {
   EXPECT_EQ(ahead->bytes, storage::ReadTensor(*store_, location.file, first, location.entry)->bytes);
 }
 
+TEST_F(PrefetchTest, TheNextBlockIsReadAheadWhereverTensorsAreReadTo) {
+  Prefetcher prefetcher(*cache_);
+  const ReadAheadSource source(checkpoint_, prefetcher);
+  const std::string name = checkpoint_.BlockTensors(0).front();
+  HostBytes bytes;
+  ASSERT_TRUE(source
+                  .ReadTo(name,
+                          [&](const storage::TensorEntry& entry) {
+                            bytes.resize(static_cast<size_t>(entry.size));
+                            return std::span(bytes);
+                          })
+                  .ok());
+  EXPECT_EQ(bytes, checkpoint_.Read(name)->bytes);
+  prefetcher.WaitUntilIdle();
+  const int64_t before = counting_.calls(StoreOp::kRead);
+  ASSERT_TRUE(checkpoint_.Read(checkpoint_.BlockTensors(1).front()).ok());
+  EXPECT_EQ(counting_.calls(StoreOp::kRead), before);
+}
+
 TEST_F(PrefetchTest, BehindTheLastBlockThereIsNothing) {
   Prefetcher prefetcher(*cache_);
   const ReadAheadSource source(checkpoint_, prefetcher);
