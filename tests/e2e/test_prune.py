@@ -91,6 +91,13 @@ def test_manifest_hashes_every_published_file(pruned):
     assert (output / "tokenizer.json").read_bytes() == (MODEL / "tokenizer.json").read_bytes()
 
 
+def test_every_published_file_is_the_outputs_alone(pruned):
+    """Shards were shared with the workspace, which is gone; what came from the model was copied."""
+    _, _, output = pruned
+    for path in output.iterdir():
+        assert path.stat().st_nlink == 1, path.name
+
+
 def test_each_task_is_committed_once(pruned):
     service, job, _ = pruned
     tasks = service.tasks(job["name"])
