@@ -35,6 +35,15 @@ class MeteredEngine final : public Engine {
     return pruning;
   }
 
+  // Of an engine that works alone, which is measured, there is no group.
+  absl::StatusOr<pruner::BlockPruning> PruneOwnBlock(const pruner::PruneRequest& request,
+                                                     const Observer& observer) override {
+    return engine_->PruneOwnBlock(request, observer);
+  }
+  absl::StatusOr<pruner::GroupChoice> ChooseForGroup(const pruner::PruneRequest& request) override {
+    return engine_->ChooseForGroup(request);
+  }
+
   const pruner::DeviceInfo& device() const override { return engine_->device(); }
   std::string NumericsClass(std::optional<pruner::ComputeType> compute) const override {
     return engine_->NumericsClass(compute);

@@ -71,8 +71,7 @@ class BaselinesGolden : public testing::TestWithParam<Device> {
                           .dense = dense,
                           .x = x,
                           .reference = reference,
-                          .share = {.samples = x.size(0)},
-                          .ranks = RankGroup::Alone()},
+                          .share = {.samples = x.size(0)}},
                          reporter);
   }
 

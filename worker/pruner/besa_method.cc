@@ -20,10 +20,10 @@ class BesaMethod final : public PruningMethod {
       : options_(options), shape_(shape), statistics_(shape, tensor_options) {}
 
   void Observe(const BlockState& state) override { statistics_.Add(state); }
+  void AddUp(RankGroup& ranks) override { statistics_.AddUp(ranks); }
 
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
     const int64_t samples = inputs.share.samples;
-    statistics_.AddUp(inputs.ranks);
     RETURN_IF_ERROR(statistics_.CheckFinite(inputs.block_index));
     const std::array<at::Tensor, kLinears>& orders = inputs.workspace->orders();
     RankLinears(inputs.dense, statistics_, samples, orders);

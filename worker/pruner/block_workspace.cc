@@ -5,6 +5,19 @@
 
 namespace besa::pruner {
 
+void BlockWorkspace::LetGoOfTrainers() {
+  if (trainer_ == nullptr && recovery_ == nullptr) return;
+  trainer_.reset();
+  recovery_.reset();
+  if (tensor_options_.device().is_cuda()) c10::cuda::CUDACachingAllocator::emptyCache();
+}
+
+void BlockWorkspace::JoinRanks(RankGroup& ranks) {
+  if (&ranks == ranks_) return;
+  LetGoOfTrainers();
+  ranks_ = &ranks;
+}
+
 void BlockWorkspace::Prepare(const BlockShape& shape, int64_t length, const at::TensorOptions& options) {
   // Windows may change from block to block. They cost no memory, but a recorded step has its own.
   BlockShape with_window = dense_.shape;
@@ -74,7 +87,7 @@ BlockTrainer& BlockWorkspace::Trainer(const AllocationOptions& options, double d
     return *trainer_;
   }
   trainer_.reset();
-  trainer_ = std::make_unique<BlockTrainer>(*block_, dense_, orders(), pruned(), options, d_coef, ranks_);
+  trainer_ = std::make_unique<BlockTrainer>(*block_, dense_, orders(), pruned(), options, d_coef, *ranks_);
   trainer_options_ = options;
   trainer_d_coef_ = d_coef;
   return *trainer_;
@@ -83,7 +96,7 @@ BlockTrainer& BlockWorkspace::Trainer(const AllocationOptions& options, double d
 RecoveryTrainer& BlockWorkspace::Recovery(const RecoveryOptions& options, int64_t steps) {
   if (recovery_ != nullptr && recovery_options_ == options && recovery_steps_ == steps) return *recovery_;
   recovery_.reset();
-  recovery_ = std::make_unique<RecoveryTrainer>(*block_, dense_, pruned(), options, steps, ranks_);
+  recovery_ = std::make_unique<RecoveryTrainer>(*block_, dense_, pruned(), options, steps, *ranks_);
   recovery_options_ = options;
   recovery_steps_ = steps;
   return *recovery_;

@@ -20,7 +20,10 @@ namespace besa::pruner {
 class BlockWorkspace {
  public:
   // Trains together with these ranks, which must outlive it.
-  explicit BlockWorkspace(RankGroup& ranks = RankGroup::Alone()) : ranks_(ranks) {}
+  explicit BlockWorkspace(RankGroup& ranks = RankGroup::Alone()) : ranks_(&ranks) {}
+
+  // Trains together with these from now on; likewise.
+  void JoinRanks(RankGroup& ranks);
 
   // Gets everything ready for blocks of this shape and sequences of `length` tokens, in the type and on the device of
   // `options`. Buffers of another kind are let go first.
@@ -52,7 +55,10 @@ class BlockWorkspace {
   RecoveryTrainer& Recovery(const RecoveryOptions& options, int64_t steps);
 
  private:
-  RankGroup& ranks_;
+  // What a recorded step leaves in the allocator's cache is of no use to anybody else.
+  void LetGoOfTrainers();
+
+  RankGroup* ranks_;
   std::optional<LlamaBlock> block_;
   int64_t length_ = 0;
   at::TensorOptions tensor_options_;

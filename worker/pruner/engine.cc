@@ -5,11 +5,14 @@
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "cost/batches.h"
+#include "cost/device_profile.h"
 #include "cost/memory_plan.h"
+#include "cost/sharded_sweep.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
 #include "worker/pruner/activation_stream.h"
@@ -18,6 +21,7 @@
 #include "worker/pruner/check_options.h"
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/errors.h"
+#include "worker/pruner/group_choice.h"
 #include "worker/pruner/matrix_product_rate.h"
 #include "worker/pruner/perplexity.h"
 #include "worker/pruner/prune_block.h"
@@ -66,6 +70,17 @@ absl::Status CheckRequest(const PruneRequest& request, int ranks) {
   RETURN_IF_ERROR(CheckOptions(ResolveOptions(request.options, *request.config, request.calibration->windows, ranks),
                                *request.config));
   return CheckWindows(*request.calibration, "calibration", *request.config);
+}
+
+// Of a rank's own block and those of the others.
+absl::Status CheckGroupRequest(const PruneRequest& request, const RankGroup& ranks) {
+  RETURN_IF_ERROR(CheckRequest(request, 1));
+  if (request.options.schedule != Schedule::kIndependent) {
+    return absl::InvalidArgumentError("blocks of the sequential schedule wait for each other");
+  }
+  const int64_t first = request.block - ranks.rank();
+  if (first >= 0 && first + ranks.size() <= request.config->num_hidden_layers) return absl::OkStatus();
+  return FieldError("block", absl::StrCat(request.block, " of rank ", ranks.rank()), "one for each rank");
 }
 
 // A rank's share of the windows.
@@ -145,19 +160,53 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(CheckRequest(whole, ranks_.size()));
     return CatchExceptions([&]() -> absl::StatusOr<BlockPruning> {
       device_.Use();
-      const SampleShare share = {.samples = whole.calibration->windows, .rank = ranks_.rank(), .ranks = ranks_.size()};
+      const SampleShare share = ShareOf(whole);
       const TokenWindows own = WindowsOf(share, *whole.calibration);
       PruneRequest request = whole;
       request.calibration = &own;
       request.options = ResolveOptions(whole.options, *whole.config, share.samples, share.ranks);
       // What is of no use goes before memory is counted.
       KeepUsable(request, device_.OptionsFor(request.compute), kept_.streams);
-      ASSIGN_OR_RETURN(const Placement placement, ChoosePlacement(request, share));
+      ASSIGN_OR_RETURN(const Placement placement, ChoosePlacement(request, SharedBlockNeeds(request, share)));
       kept_.streams.Place(placement);
       StageReporter reporter(observer, clock_);
       RETURN_IF_ERROR(
           TakeStored(request, share, device_.OptionsFor(request.compute), placement, reporter, kept_.streams.dense));
       return PruneBlock(request, share, ranks_, device_, placement, kept_, reporter);
+    });
+  }
+
+  absl::StatusOr<BlockPruning> PruneOwnBlock(const PruneRequest& whole, const Observer& observer) override {
+    RETURN_IF_ERROR(CheckGroupRequest(whole, ranks_));
+    return CatchExceptions([&]() -> absl::StatusOr<BlockPruning> {
+      device_.Use();
+      const SampleShare share = ShareOf(whole);
+      const TokenWindows own = WindowsOf(share, *whole.calibration);
+      PruneRequest request = whole;
+      request.calibration = &own;
+      request.options = ResolveOptions(whole.options, *whole.config, share.samples);
+      const at::TensorOptions options = device_.OptionsFor(request.compute);
+      // They walk on from there together.
+      PruneRequest to_first = request;
+      to_first.block = request.block - share.rank;
+      KeepUsable(to_first, options, kept_.streams);
+      ASSIGN_OR_RETURN(const Placement placement, ChoosePlacement(request, OwnBlockNeeds(request, share)));
+      kept_.streams.Place(placement);
+      StageReporter reporter(observer, clock_);
+      RETURN_IF_ERROR(TakeStored(to_first, share, options, placement, reporter, kept_.streams.dense));
+      return pruner::PruneOwnBlock(request, share, ranks_, device_, placement, kept_, reporter);
+    });
+  }
+
+  absl::StatusOr<GroupChoice> ChooseForGroup(const PruneRequest& whole) override {
+    RETURN_IF_ERROR(CheckGroupRequest(whole, ranks_));
+    return CatchExceptions([&]() -> absl::StatusOr<GroupChoice> {
+      device_.Use();
+      const SampleShare share = ShareOf(whole);
+      PruneRequest request = whole;
+      request.options = ResolveOptions(whole.options, *whole.config, share.samples);
+      const absl::Status fits = ChoosePlacement(request, OwnBlockNeeds(request, share)).status();
+      return pruner::ChooseForGroup(whole, Plan(whole.compute).compute, fits, ranks_, device_, clock_, exchange_rate_);
     });
   }
 
@@ -248,17 +297,51 @@ class TorchEngine final : public Engine {
             .activations = activations};
   }
 
-  // Where this rank's calibration activations are kept. RESOURCE_EXHAUSTED if the block fits in no way.
-  absl::StatusOr<Placement> ChoosePlacement(const PruneRequest& request, const SampleShare& share) const {
+  SampleShare ShareOf(const PruneRequest& request) const {
+    return {.samples = request.calibration->windows, .rank = ranks_.rank(), .ranks = ranks_.size()};
+  }
+
+  // What a way to prune a block takes of the device, and of the host beside a GPU, by where activations are kept.
+  struct Needs {
+    std::function<cost::MemoryPlan(const cost::ComputePlan&)> of_device;
+    std::function<int64_t(const cost::ComputePlan&)> of_host;
+    int64_t ranks = 1;
+  };
+
+  static Needs SharedBlockNeeds(const PruneRequest& request, const SampleShare& share) {
     const int64_t length = request.calibration->length;
+    return {.of_device =
+                [=, &request](const cost::ComputePlan& compute) {
+                  return cost::PlanPruning(*request.config, share.samples, length, request.options, compute);
+                },
+            .of_host =
+                [=, &request](const cost::ComputePlan& compute) {
+                  return cost::HostActivations(*request.config, share.samples, length, request.options, compute);
+                },
+            .ranks = share.ranks};
+  }
+
+  static Needs OwnBlockNeeds(const PruneRequest& request, const SampleShare& share) {
+    const int64_t length = request.calibration->length;
+    return {.of_device =
+                [=, &request](const cost::ComputePlan& compute) {
+                  return cost::PlanShardedPruning(*request.config, share.samples, length, request.options, compute);
+                },
+            .of_host =
+                [=, &request](const cost::ComputePlan& compute) {
+                  return cost::HostShardedActivations(*request.config, share.samples, length, request.options, compute);
+                },
+            .ranks = share.ranks};
+  }
+
+  // Where this rank's calibration activations are kept. RESOURCE_EXHAUSTED if the block fits in no way.
+  absl::StatusOr<Placement> ChoosePlacement(const PruneRequest& request, const Needs& needs) const {
     const auto compute = [&](Placement placement) {
       cost::ComputePlan of_rank = Plan(request.compute, placement);
-      of_rank.ranks = share.ranks;
+      of_rank.ranks = needs.ranks;
       return of_rank;
     };
-    const auto plan = [&](Placement placement) {
-      return cost::PlanPruning(*request.config, share.samples, length, request.options, compute(placement));
-    };
+    const auto plan = [&](Placement placement) { return needs.of_device(compute(placement)); };
     const bool cuda = device_.device().is_cuda();
     const std::string what = absl::StrCat("block ", request.block);
     if (activations_ != Placement::kHost) {
@@ -270,8 +353,7 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(
         CheckMemory(absl::StrCat(what, ", with calibration activations in host memory"), plan(Placement::kHost)));
     if (!cuda) return Placement::kHost;
-    const int64_t needed = cost::HostActivations(*request.config, share.samples, length, request.options,
-                                                 compute(Placement::kHost));
+    const int64_t needed = needs.of_host(compute(Placement::kHost));
     const int64_t free = ComputeDevice::AvailableHostMemory(kept_.streams.bytes());
     if (needed > free) {
       return NotEnoughMemory(absl::StrCat(what, ", in host memory"), "calibration activations", needed, free);
@@ -304,6 +386,8 @@ class TorchEngine final : public Engine {
   const std::unique_ptr<RankGroup> group_;
   RankGroup& ranks_;
   KeptState kept_;
+  // Bytes a second between the ranks; 0 until it is known.
+  double exchange_rate_ = 0.0;
 };
 
 }  // namespace

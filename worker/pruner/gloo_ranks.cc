@@ -14,6 +14,8 @@ namespace {
 
 // A rank may have to wait while another one still reads its weights. Those that wait for nobody are ended from outside.
 constexpr std::chrono::hours kPatience(24);
+// The tag of rows that are gathered.
+constexpr int kRows = 1;
 
 class GlooRanks final : public RankGroup {
  public:
@@ -36,6 +38,34 @@ class GlooRanks final : public RankGroup {
     std::vector<std::vector<at::Tensor>> output = {all.unbind(0)};
     group_->allgather(output, input)->wait();
     return all;
+  }
+
+  void Broadcast(const at::Tensor& x, int root) override {
+    std::vector<at::Tensor> tensors = {x};
+    c10d::BroadcastOptions options;
+    options.rootRank = root;
+    group_->broadcast(tensors, options)->wait();
+  }
+
+  // Row by row. A pair's messages arrive in the order in which they were sent.
+  void Gather(const at::Tensor& x, at::ArrayRef<int> to, const std::vector<at::Tensor>& all) override {
+    std::vector<c10::intrusive_ptr<c10d::Work>> under_way;
+    for (const int other : to) {
+      if (other == rank()) continue;
+      for (int64_t row = 0; row < x.size(0); ++row) {
+        std::vector<at::Tensor> tensors = {x.select(0, row)};
+        under_way.push_back(group_->send(tensors, other, kRows));
+      }
+    }
+    for (int other = 0; other < static_cast<int>(all.size()); ++other) {
+      const at::Tensor& place = all[static_cast<size_t>(other)];
+      if (other == rank()) place.copy_(x);
+      for (int64_t row = 0; row < place.size(0) && other != rank(); ++row) {
+        std::vector<at::Tensor> tensors = {place.select(0, row)};
+        under_way.push_back(group_->recv(tensors, other, kRows));
+      }
+    }
+    for (const auto& work : under_way) work->wait();
   }
 
  private:

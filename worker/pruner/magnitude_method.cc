@@ -18,6 +18,7 @@ class MagnitudeMethod final : public PruningMethod {
   MagnitudeMethod(const BesaOptions& options, const BlockShape& shape) : options_(options), shape_(shape) {}
 
   void Observe(const BlockState&) override {}
+  void AddUp(RankGroup&) override {}
 
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
     RETURN_IF_ERROR(reporter.Begin("solve", kLinears));

@@ -43,7 +43,9 @@ class NcclRanks final : public RankGroup {
     // them and nothing has to be set up while a graph is recorded.
     const at::Tensor x = at::zeros({size_}, at::TensorOptions(device).dtype(at::kFloat));
     AllReduceSum(x);
-    AllGather(x);
+    const at::Tensor all = AllGather(x);
+    Broadcast(x, 0);
+    for (int to = 0; to < size_; ++to) Gather(x, to, to == rank_ ? all.unbind(0) : std::vector<at::Tensor>());
     c10::cuda::device_synchronize();
   }
   ~NcclRanks() override { ncclCommAbort(communicator_); }
@@ -67,6 +69,40 @@ class NcclRanks final : public RankGroup {
         ncclAllGather(x.data_ptr(), all.data_ptr(), static_cast<size_t>(x.numel()), TypeOf(x), communicator_, stream()),
         "ncclAllGather");
     return all;
+  }
+
+  void Broadcast(const at::Tensor& x, int root) override {
+    CheckContiguous(x);
+    CheckNccl(ncclBroadcast(x.data_ptr(), x.data_ptr(), static_cast<size_t>(x.numel()), TypeOf(x), root, communicator_,
+                            stream()),
+              "ncclBroadcast");
+  }
+
+  // All rows in one group, so that they travel at the same time.
+  void Gather(const at::Tensor& x, at::ArrayRef<int> to, const std::vector<at::Tensor>& all) override {
+    CheckNccl(ncclGroupStart(), "ncclGroupStart");
+    for (const int other : to) {
+      if (other == rank_) continue;
+      for (int64_t i = 0; i < x.size(0); ++i) {
+        const at::Tensor row = x.select(0, i);
+        CheckContiguous(row);
+        CheckNccl(
+            ncclSend(row.data_ptr(), static_cast<size_t>(row.numel()), TypeOf(row), other, communicator_, stream()),
+            "ncclSend");
+      }
+    }
+    for (int other = 0; other < static_cast<int>(all.size()); ++other) {
+      const at::Tensor& place = all[static_cast<size_t>(other)];
+      for (int64_t i = 0; i < place.size(0) && other != rank_; ++i) {
+        const at::Tensor row = place.select(0, i);
+        CheckContiguous(row);
+        CheckNccl(
+            ncclRecv(row.data_ptr(), static_cast<size_t>(row.numel()), TypeOf(row), other, communicator_, stream()),
+            "ncclRecv");
+      }
+    }
+    CheckNccl(ncclGroupEnd(), "ncclGroupEnd");
+    if (!all.empty()) all[static_cast<size_t>(rank_)].copy_(x);
   }
 
  private:

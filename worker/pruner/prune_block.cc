@@ -16,6 +16,7 @@
 #include "worker/pruner/dense_stream.h"
 #include "worker/pruner/errors.h"
 #include "worker/pruner/finite_watch.h"
+#include "worker/pruner/group_sweep.h"
 #include "worker/pruner/host_mask.h"
 #include "worker/pruner/load_weights.h"
 #include "worker/pruner/pruning_method.h"
@@ -28,15 +29,21 @@
 namespace besa::pruner {
 namespace {
 
+// Who trains a block: all ranks together, each on its own windows; or each rank a block of its own, on all windows.
+enum class Training { kTogether, kOwnBlock };
+
 // Everything that the steps below share.
 class BlockJob {
  public:
-  BlockJob(const PruneRequest& request, const SampleShare& share, RankGroup& ranks, const ComputeDevice& device,
-           Placement placement, KeptState& kept, StageReporter& reporter)
-      : request_(request),
+  BlockJob(Training training, const PruneRequest& request, const SampleShare& share, RankGroup& ranks,
+           const ComputeDevice& device, Placement placement, KeptState& kept, StageReporter& reporter)
+      : own_block_(training == Training::kOwnBlock),
+        request_(request),
         options_(request.options),
-        share_(share),
-        ranks_(ranks),
+        walked_(share),
+        group_(ranks),
+        share_(own_block_ ? SampleShare{.samples = share.samples} : share),
+        ranks_(own_block_ ? RankGroup::Alone() : ranks),
         shape_(BlockShape::Of(*request.config, request.block)),
         tensor_options_(device.OptionsFor(request.compute)),
         placement_(placement),
@@ -49,10 +56,15 @@ class BlockJob {
   absl::StatusOr<BlockPruning> Run() {
     BeginCommitted();
     RETURN_IF_ERROR(Load());
+    workspace_.JoinRanks(ranks_);
     workspace_.Prepare(shape_, request_.calibration->length, tensor_options_);
-    RETURN_IF_ERROR(StepReference());
-    RETURN_IF_ERROR(Walk());
-    RETURN_IF_ERROR(TakeStatistics());
+    if (own_block_) {
+      RETURN_IF_ERROR(Sweep());
+    } else {
+      RETURN_IF_ERROR(StepReference());
+      RETURN_IF_ERROR(Walk());
+      RETURN_IF_ERROR(TakeStatistics());
+    }
     RETURN_IF_ERROR(Prune());
     RETURN_IF_ERROR(Recover());
     RETURN_IF_ERROR(Write());
@@ -60,7 +72,7 @@ class BlockJob {
   }
 
  private:
-  // This rank's.
+  // This rank's, of those that are walked.
   int64_t samples() const { return request_.calibration->windows; }
   const LlamaBlock& block() const { return workspace_.block(); }
   const BlockWeights& dense() const { return workspace_.dense(); }
@@ -79,14 +91,20 @@ class BlockJob {
   absl::Status UploadDense();
   absl::Status StepDense();
   absl::Status TakeStatistics();
+  absl::Status Sweep();
   absl::Status Prune();
   absl::Status Recover();
   absl::Status Write();
   absl::Status WriteLinear(Linear linear);
   absl::StatusOr<double> FinalLoss();
 
+  const bool own_block_;
   const PruneRequest& request_;
   const BesaOptions options_;
+  // The windows that are walked, and with whom.
+  const SampleShare walked_;
+  RankGroup& group_;
+  // Those that the block is trained on, and with whom.
   const SampleShare share_;
   RankGroup& ranks_;
   const BlockShape shape_;
@@ -104,7 +122,7 @@ class BlockJob {
   bool uploaded_ = false;
   // The block before this one as it was committed, while it is read.
   BlockReadAhead committed_;
-  // What enters the block, and what its output is compared with, [own samples, length, hidden].
+  // What enters the block, and what its output is compared with, [samples trained on here, length, hidden].
   Activations x_;
   Activations reference_;
   // What the dense model has in front of the block, if recovery takes it (KeepsDenseInputs).
@@ -238,7 +256,40 @@ absl::Status BlockJob::TakeStatistics() {
     if (!own_pass) sink.Write(first, y);
     return settle(first);
   }));
-  return settle(samples());
+  RETURN_IF_ERROR(settle(samples()));
+  method_->AddUp(ranks_);
+  return absl::OkStatus();
+}
+
+// To the first block of the group, and through those of all ranks.
+absl::Status BlockJob::Sweep() {
+  const int64_t first = request_.block - group_.rank();
+  StreamWalker walker = Walker();
+  RETURN_IF_ERROR(reporter_.Begin("walk", walker.Steps(streams_.dense, first)));
+  RETURN_IF_ERROR(walker.WalkDense(first, streams_.dense));
+  RETURN_IF_ERROR(reporter_.Begin("statistics", group_.size() * samples()));
+  const auto upload = [this] {
+    uploaded_ = false;
+    return UploadDense();
+  };
+  ASSIGN_OR_RETURN(SweptBlock swept, SweepGroup({.request = request_,
+                                                 .share = walked_,
+                                                 .ranks = group_,
+                                                 .options = tensor_options_,
+                                                 .placement = placement_,
+                                                 .block = block(),
+                                                 .weights = workspace_.dense(),
+                                                 .upload = upload,
+                                                 .reporter = reporter_},
+                                                streams_.dense));
+  x_ = std::move(swept.x);
+  reference_ = std::move(swept.reference);
+  method_ = std::move(swept.method);
+  // There lies the last rank's block now.
+  uploaded_ = group_.rank() + 1 == group_.size();
+  RETURN_IF_ERROR(UploadDense());
+  staged_.clear();
+  return absl::OkStatus();
 }
 
 absl::Status BlockJob::Prune() {
@@ -248,7 +299,6 @@ absl::Status BlockJob::Prune() {
                               .x = x_,
                               .reference = reference_,
                               .share = share_,
-                              .ranks = ranks_,
                               .workspace = &workspace_};
   ASSIGN_OR_RETURN(pruned_, method_->Prune(inputs, reporter_));
   method_.reset();
@@ -286,7 +336,7 @@ absl::Status BlockJob::Write() {
   workspace_.Trim();
   // The dense block's output on the dense model's activations is the next block's input. The pruned stream stays in
   // front of the block: it goes on from what will have been committed.
-  if (!TakesPrunedStream(options_)) {
+  if (!TakesPrunedStream(options_) && !own_block_) {
     streams_.dense = {.key = request_.stream_key, .block = request_.block + 1, .activations = reference_};
   }
   return absl::OkStatus();
@@ -352,16 +402,28 @@ absl::Status BlockJob::WriteLinear(Linear linear) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<BlockPruning> Finish(absl::StatusOr<BlockPruning> result, const ComputeDevice& device,
+                                    StageReporter& reporter) {
+  if (!result.ok()) return result;
+  device.Synchronize();
+  result->stages = reporter.Finish();
+  return result;
+}
+
 }  // namespace
 
 absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const SampleShare& share, RankGroup& ranks,
                                         const ComputeDevice& device, Placement placement, KeptState& kept,
                                         StageReporter& reporter) {
-  BlockJob job(request, share, ranks, device, placement, kept, reporter);
-  ASSIGN_OR_RETURN(BlockPruning result, job.Run());
-  device.Synchronize();
-  result.stages = reporter.Finish();
-  return result;
+  BlockJob job(Training::kTogether, request, share, ranks, device, placement, kept, reporter);
+  return Finish(job.Run(), device, reporter);
+}
+
+absl::StatusOr<BlockPruning> PruneOwnBlock(const PruneRequest& request, const SampleShare& share, RankGroup& ranks,
+                                           const ComputeDevice& device, Placement placement, KeptState& kept,
+                                           StageReporter& reporter) {
+  BlockJob job(Training::kOwnBlock, request, share, ranks, device, placement, kept, reporter);
+  return Finish(job.Run(), device, reporter);
 }
 
 }  // namespace besa::pruner

@@ -28,4 +28,11 @@ absl::StatusOr<BlockPruning> PruneBlock(const PruneRequest& request, const Sampl
                                         const ComputeDevice& device, Placement placement, KeptState& kept,
                                         StageReporter& reporter);
 
+// In a sharded sweep (group_sweep.h): request.block is this rank's own, and the options are those of an engine that
+// works alone. Streams are kept that KeepUsable knows to be usable for the block of rank 0; afterwards the dense stream
+// stands behind that of the last rank.
+absl::StatusOr<BlockPruning> PruneOwnBlock(const PruneRequest& request, const SampleShare& share, RankGroup& ranks,
+                                           const ComputeDevice& device, Placement placement, KeptState& kept,
+                                           StageReporter& reporter);
+
 }  // namespace besa::pruner

@@ -216,6 +216,17 @@ struct BlockPruning {
   std::string input_sha256;
 };
 
+// How a group of engines had better prune as many blocks as it has members, one right behind the other.
+struct GroupChoice {
+  // Each of them a block of its own (PruneOwnBlock), or all of them every block together (Prune).
+  bool own_blocks = false;
+  // What the blocks take by the cost model (cost/sharded_sweep.h), either way.
+  double together_seconds = 0.0;
+  double own_blocks_seconds = 0.0;
+  // For people.
+  std::string why;
+};
+
 struct PerplexityResult {
   double perplexity = 0.0;
   int64_t tokens = 0;
@@ -278,6 +289,18 @@ class Engine {
   // Walks the activations to the block (from where they stand, or from the embeddings) and prunes it. In the sequential
   // schedule the next block goes on from what was committed, by `pruned`, and never from what the engine remembers.
   virtual absl::StatusOr<BlockPruning> Prune(const PruneRequest& request, const Observer& observer) = 0;
+
+  // In a group, in the independent schedule: each engine prunes a block of its own on all windows, rank r the block
+  // request.block - rank + r. They walk through these blocks together, each with its share of the windows, and then
+  // have nothing to do with each other any more. Gives this engine's block: what an engine alone comes to, but for
+  // rounding in the sums of statistics. `stored` lies before the first of the blocks, `next` is the one that this
+  // engine is likely to prune next. Where the options leave the batch to the preset it is that of an engine alone.
+  virtual absl::StatusOr<BlockPruning> PruneOwnBlock(const PruneRequest& request, const Observer& observer) = 0;
+
+  // Which of the two is faster for the blocks from request.block - rank on, by the shapes, the devices and how fast the
+  // ranks exchange, which is measured once; in which PruneOwnBlock fits all of them. All ranks must ask for it, each
+  // with its own block, and get the same.
+  virtual absl::StatusOr<GroupChoice> ChooseForGroup(const PruneRequest& request) = 0;
 
   // Walks a share of the windows from the embeddings to the last boundary. What is held stays as it is, unless its
   // memory is needed.

@@ -31,11 +31,10 @@ struct BlockInputs {
   int64_t block_index = 0;
   const BlockWeights& dense;
   // What enters the block, and what it should make of that, [own samples, length, hidden]: this rank's share of all
-  // samples. What depends on samples is added up over `ranks`.
+  // samples.
   Activations x;
   Activations reference;
   SampleShare share;
-  RankGroup& ranks;
   // Whose block and dense weights these are; for BESA.
   BlockWorkspace* workspace = nullptr;
 };
@@ -72,7 +71,10 @@ class PruningMethod {
   // `state` as the dense block's forward pass on some of this rank's samples left it.
   virtual void Observe(const BlockState& state) = 0;
 
-  // Once, after all samples were observed. Statistics are freed on the way. Errors as Engine::Prune.
+  // Once, after all samples were observed: adds what the other ranks observed of theirs. Every rank has the same then.
+  virtual void AddUp(RankGroup& ranks) = 0;
+
+  // Once, after that. Statistics are freed on the way. Errors as Engine::Prune.
   virtual absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) = 0;
 };
 

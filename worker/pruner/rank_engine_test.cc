@@ -47,7 +47,8 @@ class RankEngineTest : public testing::Test {
   }
 
   // `body` on one engine alone (size 1), or in a thread for each engine of a group.
-  static void OnEngines(int size, const std::function<void(int rank, Engine& engine)>& body) {
+  static void OnEngines(int size, const std::function<void(int rank, Engine& engine)>& body,
+                        const std::function<void(int rank, EngineOptions& options)>& edit = nullptr) {
     static int groups = 0;
     const std::string store =
         testing::TempDir() + "/engines-" + std::to_string(getpid()) + "-" + std::to_string(groups++);
@@ -56,6 +57,7 @@ class RankEngineTest : public testing::Test {
       threads.emplace_back([&, rank] {
         EngineOptions options = {.device = "cpu", .threads = 1};
         if (size > 1) options.ranks = RankOptions{.rank = rank, .size = size, .store = store};
+        if (edit) edit(rank, options);
         const auto engine = Engine::Create(options);
         ASSERT_TRUE(engine.ok()) << engine.status();
         body(rank, **engine);
@@ -218,6 +220,94 @@ TEST_F(RankEngineTest, RanksThatReadOtherWeightsAreFoundOut) {
     const absl::Status status = engine.Prune(request, nullptr).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
     EXPECT_EQ(status.message(), "block 0: the masks of rank 1 are not those of rank 0");
+  });
+}
+
+// Blocks 1 and 2 by a sweep of two engines, then 3 and 4.
+TEST_P(RankMethods, InASweepEachEnginePrunesABlockOfItsOwnNearlyAsAlone) {
+  const TokenWindows windows = Windows(13);
+  std::vector<BlockPruning> alone;
+  OnEngines(1, [&](int, Engine& engine) {
+    for (const int64_t block : {1, 2, 3, 4}) {
+      alone.push_back(engine.Prune(Request(block, windows, GetParam().options), nullptr).value());
+    }
+  });
+  std::vector<BlockPruning> swept(4);
+  OnEngines(2, [&](int rank, Engine& engine) {
+    for (const int64_t first : {1, 3}) {
+      PruneRequest request = Request(first + rank, windows, GetParam().options);
+      // What it prunes in the next sweep.
+      const int64_t next = first + rank + 2;
+      const std::shared_ptr<const storage::TensorSource> source(std::shared_ptr<void>(), &checkpoint_);
+      if (next < 6) request.next = NextBlock{next, checkpoint_.BlockTensors(next), source};
+      auto pruned = engine.PruneOwnBlock(request, nullptr);
+      ASSERT_TRUE(pruned.ok()) << pruned.status();
+      EXPECT_EQ(engine.Cursor().second, first + 2);
+      swept[static_cast<size_t>(first - 1 + rank)] = *std::move(pruned);
+    }
+  });
+  for (size_t i = 0; i < swept.size(); ++i) {
+    ASSERT_EQ(swept[i].loss.size(), alone[i].loss.size());
+    ASSERT_EQ(swept[i].recovery_loss.size(), alone[i].recovery_loss.size());
+    EXPECT_NEAR(swept[i].final_loss, alone[i].final_loss, 0.02 * alone[i].final_loss);
+    EXPECT_EQ(swept[i].input_sha256, alone[i].input_sha256);
+    std::printf("%s, block %d: the final loss is %.2g%% off, %.2g%% of the rows differ\n", GetParam().name,
+                static_cast<int>(i + 1), 100 * std::abs(swept[i].final_loss / alone[i].final_loss - 1.0),
+                100 * RowsThatDiffer(swept[i], alone[i]));
+  }
+}
+
+// The two ways may follow each other: what is kept from one is of use to the other, and nothing of it shows.
+TEST_F(RankEngineTest, ASweepGivesTheSameBytesWhateverCameBefore) {
+  const TokenWindows windows = Windows(7);
+  const BesaOptions options = {.batch_size = 2, .epochs = 4};
+  std::vector<BlockPruning> fresh(2);
+  OnEngines(2, [&](int rank, Engine& engine) {
+    fresh[static_cast<size_t>(rank)] = engine.PruneOwnBlock(Request(2 + rank, windows, options), nullptr).value();
+  });
+  std::vector<BlockPruning> together(2);
+  OnEngines(2, [&](int rank, Engine& engine) {
+    ASSERT_TRUE(engine.Prune(Request(1, windows, options), nullptr).ok());
+    const BlockPruning own = engine.PruneOwnBlock(Request(2 + rank, windows, options), nullptr).value();
+    ExpectSame(own, fresh[static_cast<size_t>(rank)]);
+    together[static_cast<size_t>(rank)] = engine.Prune(Request(4, windows, options), nullptr).value();
+  });
+  ExpectSame(together[0], together[1]);
+}
+
+TEST_F(RankEngineTest, AllRanksChooseTheSameWay) {
+  const TokenWindows windows = Windows(64);
+  std::vector<GroupChoice> choices(2);
+  OnEngines(2, [&](int rank, Engine& engine) {
+    choices[static_cast<size_t>(rank)] = engine.ChooseForGroup(Request(2 + rank, windows, {})).value();
+  });
+  EXPECT_EQ(choices[0].own_blocks, choices[1].own_blocks);
+  EXPECT_EQ(choices[0].why, choices[1].why);
+  EXPECT_THAT(choices[0].why, HasSubstr("2 blocks would take"));
+}
+
+TEST_F(RankEngineTest, OneBlockForEachIsNotChosenWhereItDoesNotFitOneOfThem) {
+  const TokenWindows windows = Windows(64);
+  OnEngines(
+      2,
+      [&](int rank, Engine& engine) {
+        const GroupChoice choice = engine.ChooseForGroup(Request(2 + rank, windows, {})).value();
+        EXPECT_FALSE(choice.own_blocks);
+        EXPECT_THAT(choice.why, HasSubstr("one for each does not fit 1 of the ranks"));
+      },
+      [](int rank, EngineOptions& options) {
+        if (rank == 1) options.memory_limit = int64_t{1} << 20;
+      });
+}
+
+TEST_F(RankEngineTest, ASweepOfBlocksThatAreNotThereIsRefused) {
+  const TokenWindows windows = Windows(4);
+  OnEngines(2, [&](int rank, Engine& engine) {
+    // Of six blocks.
+    PruneRequest request = Request(5, windows, {});
+    request.block += rank;
+    EXPECT_EQ(engine.ChooseForGroup(request).status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(engine.PruneOwnBlock(request, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
   });
 }
 

@@ -13,6 +13,10 @@ class GroupOfOne final : public RankGroup {
   int size() const override { return 1; }
   void AllReduceSum(const at::Tensor&) override {}
   at::Tensor AllGather(const at::Tensor& x) override { return x.unsqueeze(0); }
+  void Broadcast(const at::Tensor&, int) override {}
+  void Gather(const at::Tensor& x, at::ArrayRef<int> to, const std::vector<at::Tensor>& all) override {
+    if (!to.empty()) all.front().copy_(x);
+  }
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "worker/pruner/pruner.h"
@@ -27,6 +28,14 @@ class RankGroup {
 
   // Every rank's x, contiguous, in the order of the ranks: [ranks, ...].
   virtual at::Tensor AllGather(const at::Tensor& x) = 0;
+
+  // Replaces x, contiguous, by that of rank `root`.
+  virtual void Broadcast(const at::Tensor& x, int root) = 0;
+
+  // Brings every rank's x [rows, ...] to each of the ranks `to`, which are different ones. On those all[r], of the
+  // shape of rank r's x, becomes rank r's x; elsewhere `all` is empty. Ranks may have different numbers of rows, also
+  // none; every row is contiguous by itself. On CUDA queued on the current stream.
+  virtual void Gather(const at::Tensor& x, at::ArrayRef<int> to, const std::vector<at::Tensor>& all) = 0;
 
   // The group of one, in which there is nothing to do.
   static RankGroup& Alone();

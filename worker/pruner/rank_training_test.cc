@@ -5,16 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <functional>
-#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "worker/pruner/block_trainer.h"
@@ -23,28 +18,13 @@
 #include "worker/pruner/importance.h"
 #include "worker/pruner/rank_agreement.h"
 #include "worker/pruner/rank_group.h"
+#include "worker/pruner/rank_testing.h"
 #include "worker/pruner/recovery.h"
 #include "worker/pruner/sample_share.h"
 #include "worker/pruner/training_run.h"
 
 namespace besa::pruner {
 namespace {
-
-// Runs `body` once a rank, each in a thread, and waits for all.
-void OnRanks(int size, const std::function<void(RankGroup&)>& body) {
-  if (size == 1) return body(RankGroup::Alone());
-  static int groups = 0;
-  const std::string store = testing::TempDir() + "/ranks-" + std::to_string(getpid()) + "-" + std::to_string(groups++);
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] {
-      const auto group = JoinRanks({.rank = rank, .size = size, .store = store}, at::kCPU);
-      ASSERT_TRUE(group.ok()) << group.status();
-      body(**group);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
 
 TEST(RankGroup, AddsUpAndGathers) {
   for (const int size : {2, 3}) {
@@ -62,12 +42,44 @@ TEST(RankGroup, AddsUpAndGathers) {
   }
 }
 
+TEST(RankGroup, BroadcastsWhatOneRankHas) {
+  OnRanks(3, [](RankGroup& ranks) {
+    for (const int root : {0, 2}) {
+      const at::Tensor x = at::full({2, 3}, ranks.rank(), at::kBFloat16);
+      ranks.Broadcast(x, root);
+      EXPECT_TRUE(x.eq(root).all().item<bool>());
+    }
+  });
+}
+
+// Rank 0 has two rows, rank 1 one and rank 2 none; ranks 0 and 1 get all of them, in the order of a deal.
+TEST(RankGroup, BringsEveryRanksRowsToSome) {
+  OnRanks(3, [](RankGroup& ranks) {
+    for (int time = 0; time < 3; ++time) {
+      const at::Tensor own = at::full({2 - ranks.rank(), 4}, 10 * time + ranks.rank(), at::kFloat);
+      const at::Tensor all = at::full({3, 4}, -1, at::kFloat);
+      std::vector<at::Tensor> of_ranks;
+      if (ranks.rank() < 2) of_ranks = {all.slice(0, 0, 3, 2), all.slice(0, 1, 2), all.narrow(0, 0, 0)};
+      ranks.Gather(own, {0, 1}, of_ranks);
+      const std::vector<float> expected = {10.0f * time, 10.0f * time + 1, 10.0f * time};
+      for (int64_t row = 0; row < 3; ++row) {
+        const float value = ranks.rank() < 2 ? expected[static_cast<size_t>(row)] : -1.0f;
+        EXPECT_TRUE(all.select(0, row).eq(value).all().item<bool>()) << ranks.rank() << " " << row;
+      }
+    }
+  });
+}
+
 TEST(RankGroup, OfOneDoesNothing) {
   RankGroup& alone = RankGroup::Alone();
   const at::Tensor x = at::full({3}, 2.5, at::kFloat);
   alone.AllReduceSum(x);
   EXPECT_EQ(x.sum().item<float>(), 7.5f);
   EXPECT_EQ(alone.AllGather(x).sizes(), (at::IntArrayRef{1, 3}));
+  alone.Broadcast(x, 0);
+  const at::Tensor y = at::full({3}, 0.0, at::kFloat);
+  alone.Gather(x, {0}, {y});
+  EXPECT_TRUE(y.equal(x));
 }
 
 // What a training comes to on one rank.

@@ -23,9 +23,9 @@ class SparseGptMethod final : public PruningMethod {
       : options_(options), shape_(shape), hessians_(shape, tensor_options) {}
 
   void Observe(const BlockState& state) override { hessians_.Add(state); }
+  void AddUp(RankGroup& ranks) override { hessians_.AddUp(ranks); }
 
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
-    hessians_.AddUp(inputs.ranks);
     RETURN_IF_ERROR(hessians_.CheckFinite(inputs.block_index));
     RETURN_IF_ERROR(reporter.Begin("solve", kGroups));
     MethodResult result;

@@ -17,9 +17,9 @@ class WandaMethod final : public PruningMethod {
       : options_(options), shape_(shape), statistics_(shape, tensor_options) {}
 
   void Observe(const BlockState& state) override { statistics_.Add(state); }
+  void AddUp(RankGroup& ranks) override { statistics_.AddUp(ranks); }
 
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
-    statistics_.AddUp(inputs.ranks);
     RETURN_IF_ERROR(statistics_.CheckFinite(inputs.block_index));
     RETURN_IF_ERROR(reporter.Begin("solve", kLinears));
     return options_.pattern.given() ? WithPattern(inputs, reporter) : ByRow(inputs, reporter);
