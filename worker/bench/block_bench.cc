@@ -97,27 +97,39 @@ class BlockSeries {
 
   absl::StatusOr<pruner::BlockPruning> PruneNext(const pruner::Observer& observer) {
     const bool sequential = request_.options.schedule == pruner::Schedule::kSequential;
-    pruner::PruneRequest prune{.config = &request_.config,
-                               .dense = dense_.get(),
-                               .pruned = sequential ? &committed_ : nullptr,
-                               .committed = identities_,
-                               .block_tensors = TensorsOf(next_),
-                               .stream_key = "bench",
-                               .calibration = &calibration_,
-                               .block = next_,
-                               .next = pruner::NextBlock{next_ + 1, TensorsOf(next_ + 1), dense_},
-                               .options = request_.options,
-                               .compute = request_.compute};
-    ASSIGN_OR_RETURN(pruner::BlockPruning pruning, engine_.Prune(prune, observer));
+    pruner::PruneRequest prune = Request(sequential);
+    ASSIGN_OR_RETURN(pruner::BlockPruning pruning,
+                     request_.sharded ? engine_.PruneOwnBlock(prune, observer) : engine_.Prune(prune, observer));
     if (sequential) {
       committed_.Commit(std::move(pruning.tensors));
       identities_.push_back(absl::StrCat(next_));
     }
-    ++next_;
+    next_ += at_once();
     return pruning;
   }
 
+  absl::StatusOr<pruner::GroupChoice> Choose() { return engine_.ChooseForGroup(Request(/*sequential=*/false)); }
+
+  int64_t at_once() const { return request_.sharded ? std::max(1, request_.ranks) : 1; }
+
  private:
+  // This rank's.
+  pruner::PruneRequest Request(bool sequential) const {
+    const int64_t block = next_ + (request_.sharded ? request_.rank : 0);
+    pruner::PruneRequest prune{.config = &request_.config,
+                               .dense = dense_.get(),
+                               .pruned = sequential ? &committed_ : nullptr,
+                               .committed = identities_,
+                               .block_tensors = TensorsOf(block),
+                               .stream_key = "bench",
+                               .calibration = &calibration_,
+                               .block = block,
+                               .next = pruner::NextBlock{block + at_once(), TensorsOf(block + at_once()), dense_},
+                               .options = request_.options,
+                               .compute = request_.compute};
+    return prune;
+  }
+
   std::vector<std::string> TensorsOf(int64_t block) const {
     std::vector<std::string> names;
     for (const auto& [name, shape] : storage::BlockTensorShapes(request_.config, block)) names.push_back(name);
@@ -184,11 +196,15 @@ absl::StatusOr<BlockBenchResult> BenchBlock(pruner::Engine& engine, const BlockB
     if (stage.stage != "load" && stage.stage != "write") result.device_seconds += stage.seconds;
     if (stage.stage == "train" && steps > 0) result.step_seconds = stage.seconds / static_cast<double>(steps);
   }
+  result.blocks_at_once = series.at_once();
+  if (request.sharded) {
+    ASSIGN_OR_RETURN(result.choice, series.Choose());
+  }
   if (request.kernels) RETURN_IF_ERROR(TraceStep(series, result));
   result.peak_memory = engine.PeakMemory();
-  const pruner::BesaOptions options =
-      pruner::ResolveOptions(request.options, request.config, request.samples, std::max(1, request.ranks));
-  if (request.ranks > 0) RETURN_IF_ERROR(MeasureSteps(engine, request, options, result.steps));
+  const pruner::BesaOptions options = pruner::ResolveOptions(request.options, request.config, request.samples,
+                                                             request.sharded ? 1 : std::max(1, request.ranks));
+  if (request.ranks > 0 && !request.sharded) RETURN_IF_ERROR(MeasureSteps(engine, request, options, result.steps));
   ASSIGN_OR_RETURN(result.flops_per_second, engine.MatrixProductRate());
   result.flops = cost::BlockFlops(request.config, request.samples, request.length, options);
   result.floor_seconds = result.flops / result.flops_per_second;
@@ -200,8 +216,15 @@ std::string Describe(const BlockBenchRequest& request, const BlockBenchResult& r
   for (const StageSeconds& stage : result.stages) {
     absl::StrAppendFormat(&text, "  %-12s %8.3f s\n", stage.stage, stage.seconds);
   }
-  absl::StrAppendFormat(&text, "a block        %8.3f s, of which on the device %.3f s: %.0f TFLOP/s\n", result.seconds,
-                        result.device_seconds, result.flops / result.device_seconds * 1e-12);
+  absl::StrAppendFormat(&text, "%-14s %8.3f s, of which on the device %.3f s: %.0f TFLOP/s\n",
+                        result.blocks_at_once > 1 ? "a sweep" : "a block", result.seconds, result.device_seconds,
+                        result.flops / result.device_seconds * 1e-12);
+  absl::StrAppendFormat(&text, "blocks an hour %8.0f\n",
+                        static_cast<double>(result.blocks_at_once) * 3600.0 / result.seconds);
+  if (result.choice) {
+    absl::StrAppendFormat(&text, "the model says %s: %s\n", result.choice->own_blocks ? "a block each" : "together",
+                          result.choice->why);
+  }
   absl::StrAppendFormat(&text, "floor          %8.3f s: %.1f TFLOP at %.0f TFLOP/s of a sustained matrix product\n",
                         result.floor_seconds, result.flops * 1e-12, result.flops_per_second * 1e-12);
   absl::StrAppendFormat(&text, "floor / device %8.3f\n", result.floor_seconds / result.device_seconds);

@@ -24,15 +24,23 @@ struct BlockBenchRequest {
   pruner::BesaOptions options;
   // The engine is one of so many that do this together; 0: it works alone.
   int ranks = 0;
+  // This one's number among them.
+  int rank = 0;
+  // `blocks` sharded sweeps instead, in each of which every rank prunes a block of its own.
+  bool sharded = false;
   std::optional<pruner::ComputeType> compute;
   // On a GPU: one block more, whose training is traced.
   bool kernels = false;
 };
 
 struct BlockBenchResult {
-  // Of a block, the mean over those that count: by stage, and from call to call.
+  // Of a block (or of a sharded sweep), the mean over those that count: by stage, and from call to call.
   std::vector<pruner::StageSeconds> stages;
   double seconds = 0.0;
+  // Blocks that were pruned in that time by all ranks.
+  int64_t blocks_at_once = 1;
+  // Of a group: what the engine would choose for as many blocks, and why.
+  std::optional<pruner::GroupChoice> choice;
   // Without "load" and "write", which a worker does while the device computes another block.
   double device_seconds = 0.0;
   // FLOPs of the passes of a block (cost/block_flops.h), of a sustained matrix product in the same run (a second), and

@@ -33,6 +33,7 @@ struct Flags {
   int64_t recovery = 0;
   bool float32 = false;
   int ranks = 0;
+  bool sharded = false;
   // Of a rank's own process.
   int rank = 0;
   std::string rank_store;
@@ -55,9 +56,20 @@ absl::StatusOr<std::vector<std::unique_ptr<worker::ChildProcess>>> StartOthers(
 }
 
 absl::Status RunBlock(Flags flags, const std::vector<std::string>& arguments) {
-  BlockBenchRequest request{
-      .samples = flags.samples, .length = flags.length, .blocks = flags.blocks, .ranks = flags.ranks};
+  BlockBenchRequest request{.samples = flags.samples,
+                            .length = flags.length,
+                            .blocks = flags.blocks,
+                            .ranks = flags.ranks,
+                            .rank = flags.rank,
+                            .sharded = flags.sharded};
+  if (flags.sharded && (flags.ranks == 0 || flags.schedule != "independent")) {
+    return absl::InvalidArgumentError("--sharded wants --ranks and the schedule independent");
+  }
   ASSIGN_OR_RETURN(request.config, NamedShape(flags.shape));
+  // One more for what the model says of the next.
+  if (flags.sharded && flags.ranks * (flags.blocks + 1) > request.config.num_hidden_layers) {
+    return absl::InvalidArgumentError("--sharded: so many sweeps take more blocks than the shape has");
+  }
   request.options.preset = flags.preset == "paper" ? pruner::Preset::kPaper : pruner::Preset::kDefault;
   if (flags.method == "wanda") request.options.method = pruner::Method::kWanda;
   request.options.recovery.epochs = flags.recovery;
@@ -121,6 +133,8 @@ int Main(int argc, char** argv) {
       .add_option("--ranks", flags.ranks, "Processes that prune together, on the CPU or on cuda:N and those behind it")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
+  block.add_flag("--sharded", flags.sharded,
+                 "With --ranks: sharded sweeps, in which every rank prunes a block of its own; --blocks counts sweeps");
   block.add_option("--rank", flags.rank)->group("");
   block.add_option("--rank-store", flags.rank_store)->group("");
   block.add_option("--schedule", flags.schedule, "independent or sequential")
