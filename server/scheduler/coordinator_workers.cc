@@ -131,19 +131,22 @@ absl::StatusOr<v1::LeaseTaskResponse> Coordinator::LeaseFrom(const std::vector<s
                    request.incarnation(),
                    request.request_id(),
                    {request.held_leases().begin(), request.held_leases().end()},
-                   {worker.device().memory_bytes(), std::nullopt, request.worker()},
+                   {worker.device().memory_bytes(), std::nullopt, request.worker(), std::max(1, request.most_blocks())},
                    worker.device().id(),
                    worker.draining()};
   v1::LeaseTaskResponse response;
   for (const std::string& job_id : job_ids) {
     asked.taker.cursor.reset();
     if (request.cursor().job() == JobName(job_id)) asked.taker.cursor = request.cursor().block();
-    absl::StatusOr<std::optional<v1::Assignment>> assignment = Run<std::optional<v1::Assignment>>(
+    absl::StatusOr<std::vector<v1::Assignment>> assignments = Run<std::vector<v1::Assignment>>(
         job_id, [&](JobRows rows, const Context& context) { return OnLeaseAsked(std::move(rows), asked, context); });
-    if (absl::IsNotFound(assignment.status())) continue;
-    RETURN_IF_ERROR(assignment.status());
-    if (!assignment->has_value()) continue;
-    *response.mutable_assignment() = **std::move(assignment);
+    if (absl::IsNotFound(assignments.status())) continue;
+    RETURN_IF_ERROR(assignments.status());
+    if (assignments->empty()) continue;
+    *response.mutable_assignment() = std::move(assignments->front());
+    for (auto further = assignments->begin() + 1; further != assignments->end(); ++further) {
+      *response.add_further() = *std::move(further);
+    }
     break;
   }
   return response;

@@ -1,6 +1,8 @@
 #include "server/scheduler/leasing.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,26 +30,37 @@ void HandOutAgain(JobEdit& edit, size_t index, const LeaseAsked& asked) {
 
 }  // namespace
 
-Decision<std::optional<v1::Assignment>> OnLeaseAsked(JobRows rows, const LeaseAsked& asked, const Context& context) {
+Decision<std::vector<v1::Assignment>> OnLeaseAsked(JobRows rows, const LeaseAsked& asked, const Context& context) {
   JobEdit edit(std::move(rows), context);
-  std::optional<size_t> granted;
-  for (size_t i = 0; i < edit.tasks().size() && !granted; ++i) {
+  std::vector<size_t> granted;
+  // Whether a lease goes into the same answer; others are handed out again when the worker asks next.
+  const auto fits = [&](size_t i) {
+    if (granted.empty()) return true;
+    return std::ssize(granted) < asked.taker.most_blocks &&
+           MayGoWith(edit.rows(), edit.tasks()[granted.back()].task, edit.tasks()[i].task);
+  };
+  for (size_t i = 0; i < edit.tasks().size(); ++i) {
     if (!IsUnacknowledged(edit.tasks()[i], asked)) continue;
     if (IsStopped(edit.job().job.state())) {
       EndLease(edit, i, {});
-    } else {
+    } else if (fits(i)) {
       HandOutAgain(edit, i, asked);
-      granted = i;
+      granted.push_back(i);
     }
   }
-  if (!granted && !asked.draining && IsRunnable(edit.job().job.state())) {
-    granted = PickTask(edit.rows(), asked.taker, context);
-    if (granted) StartLease(edit, *granted, {asked.worker, asked.incarnation, asked.request_id, asked.device});
+  if (granted.empty() && !asked.draining && IsRunnable(edit.job().job.state())) {
+    if (const std::optional<size_t> first = PickTask(edit.rows(), asked.taker, context)) {
+      granted = PickFurther(edit.rows(), *first, asked.taker, context);
+      granted.insert(granted.begin(), *first);
+    }
+    for (const size_t i : granted) {
+      StartLease(edit, i, {asked.worker, asked.incarnation, asked.request_id, asked.device});
+    }
   }
   JobChanges changes = edit.Finish();
-  std::optional<v1::Assignment> assignment;
-  if (granted) assignment = MakeAssignment(edit.rows(), edit.tasks()[*granted], context.options);
-  return {std::move(assignment), std::move(changes)};
+  std::vector<v1::Assignment> assignments;
+  for (const size_t i : granted) assignments.push_back(MakeAssignment(edit.rows(), edit.tasks()[i], context.options));
+  return {std::move(assignments), std::move(changes)};
 }
 
 Decision<Done> OnWorkerRestarted(JobRows rows, absl::string_view worker, absl::string_view incarnation,

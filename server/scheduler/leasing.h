@@ -1,7 +1,6 @@
 // A worker asks for work; a worker turns out to have been started anew.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,10 +25,11 @@ struct LeaseAsked {
   bool draining = false;
 };
 
-// The assignment, if the job has something for the worker. A grant whose answer was lost, that is a lease of this very
-// process with the same request id or missing from held_leases, is handed out again and is no new attempt; if the job
-// was stopped meanwhile it ends instead, since nobody works on it.
-Decision<std::optional<v1::Assignment>> OnLeaseAsked(JobRows rows, const LeaseAsked& asked, const Context& context);
+// The assignments, if the job has something for the worker: one, or, for a worker that can take several, blocks one
+// right behind the other. A grant whose answer was lost, that is a lease of this very process with the same request id
+// or missing from held_leases, is handed out again and is no new attempt; if the job was stopped meanwhile it ends
+// instead, since nobody works on it.
+Decision<std::vector<v1::Assignment>> OnLeaseAsked(JobRows rows, const LeaseAsked& asked, const Context& context);
 
 // The process `incarnation` took the place of an earlier one of the same worker: leases of the earlier one end at once,
 // counted as crashed.

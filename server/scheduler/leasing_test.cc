@@ -10,6 +10,7 @@
 namespace besa::server {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::TestJob;
 using testing::TestWorker;
 
@@ -84,6 +85,72 @@ TEST(Lease, TwoWorkersWorkOnOneJobAtOnce) {
   EXPECT_EQ(job.Lease(b)->block(), 1);
 }
 
+std::vector<int32_t> BlocksOf(const std::vector<v1::Assignment>& assignments) {
+  std::vector<int32_t> blocks;
+  for (const v1::Assignment& assignment : assignments) {
+    EXPECT_EQ(assignment.kind(), v1::TASK_KIND_PRUNE);
+    blocks.push_back(assignment.block());
+  }
+  return blocks;
+}
+
+TEST(Lease, AWorkerThatCanTakeSeveralBlocksGetsThoseBehindEachOther) {
+  TestJob job(5, /*evaluation=*/false);
+  TestWorker group{.most_blocks = 2};
+  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());  // prepare, alone
+  const auto first = job.LeaseAll(group);
+  EXPECT_THAT(BlocksOf(first), ElementsAre(0, 1));
+  EXPECT_NE(first[0].lease().id(), first[1].lease().id());
+  EXPECT_NE(first[0].attempt_uri(), first[1].attempt_uri());
+  EXPECT_THAT(BlocksOf(job.LeaseAll(group, "", 2)), ElementsAre(2, 3));
+  EXPECT_THAT(BlocksOf(job.LeaseAll(group, "", 4)), ElementsAre(4)) << "as many as are left";
+}
+
+TEST(Lease, OfSeveralBlocksEachIsCommittedOrFailsByItself) {
+  TestJob job(2, /*evaluation=*/false);
+  TestWorker group{.most_blocks = 2};
+  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());
+  const auto blocks = job.LeaseAll(group);
+  ASSERT_EQ(blocks.size(), 2u);
+  ASSERT_TRUE(job.Commit(group, blocks[1]).ok());
+  ASSERT_TRUE(job.Fail(group, blocks[0], v1::FAILURE_REASON_CRASHED).ok());
+  EXPECT_EQ(job.task_state("prune-00001"), v1::TASK_STATE_COMMITTED);
+  EXPECT_EQ(job.task_state("prune-00000"), v1::TASK_STATE_PENDING);
+  EXPECT_THAT(BlocksOf(job.LeaseAll(group)), ElementsAre(0));
+}
+
+TEST(Lease, SeveralBlocksAreHandedOutAgainTogetherWhenTheAnswerWasLost) {
+  TestJob job(4, /*evaluation=*/false);
+  TestWorker group{.most_blocks = 3};
+  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());
+  const auto granted = job.LeaseAll(group, "request-7");
+  ASSERT_THAT(BlocksOf(granted), ElementsAre(0, 1, 2));
+  const auto repeated = job.LeaseAll(group, "request-7");
+  EXPECT_THAT(BlocksOf(repeated), ElementsAre(0, 1, 2));
+  EXPECT_EQ(repeated[2].lease().id(), granted[2].lease().id());
+  EXPECT_EQ(job.task("prune-00002").task.attempts_size(), 1);
+  // A process that takes one at a time gets one after the other.
+  group.held.clear();
+  group.most_blocks = 1;
+  EXPECT_THAT(BlocksOf(job.LeaseAll(group)), ElementsAre(0));
+  EXPECT_THAT(BlocksOf(job.LeaseAll(group)), ElementsAre(1));
+}
+
+TEST(Lease, SeveralBlocksDoNotKeepOtherWorkersIdle) {
+  TestJob job(4, /*evaluation=*/false);
+  TestWorker group{.most_blocks = 4};
+  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());
+  job.context.fleet.workers = 2;
+  EXPECT_THAT(BlocksOf(job.LeaseAll(group)), ElementsAre(0, 1)) << "the other one gets two as well";
+}
+
+TEST(Lease, InTheSequentialScheduleThereIsOneBlockAtATime) {
+  TestJob job(4, /*evaluation=*/false, v1::SCHEDULE_SEQUENTIAL);
+  TestWorker group{.most_blocks = 2};
+  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());
+  EXPECT_THAT(BlocksOf(job.LeaseAll(group)), ElementsAre(0));
+}
+
 TEST(Lease, AttemptsHaveFoldersOfTheirOwn) {
   TestJob job;
   TestWorker worker;
@@ -102,12 +169,12 @@ TEST(Lease, IsNotGrantedToAWorkerThatDrainsButALostAnswerIsGivenAgain) {
     auto decision = OnLeaseAsked(
         job.rows, {"workers/a", "a-1", request, {}, {int64_t{16} << 30, std::nullopt}, "cpu", draining}, job.context);
     job.Apply(decision.changes);
-    return **std::move(decision.reply);
+    return decision.reply->at(0);
   };
   {
     auto refused = OnLeaseAsked(
         job.rows, {"workers/a", "a-1", "r0", {}, {int64_t{16} << 30, std::nullopt}, "cpu", true}, job.context);
-    EXPECT_FALSE(refused.reply->has_value());
+    EXPECT_TRUE(refused.reply->empty());
     EXPECT_TRUE(refused.changes.empty());
   }
   const v1::Assignment granted = ask("r1", /*draining=*/false);
@@ -121,7 +188,7 @@ TEST(Lease, OfAttemptsOnAGpuAddsUpToTheJobsGpuSeconds) {
         job.rows, {worker, "i1", absl::StrCat(worker, job.job().version()), {}, {int64_t{16} << 30, {}}, device},
         job.context);
     job.Apply(decision.changes);
-    return **std::move(decision.reply);
+    return decision.reply->at(0);
   };
   const TestWorker gpu{"workers/gpu", "i1"};
   const TestWorker cpu{"workers/cpu", "i1"};

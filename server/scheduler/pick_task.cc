@@ -1,5 +1,6 @@
 #include "server/scheduler/pick_task.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/scheduler/order_of_work.h"
@@ -53,6 +54,31 @@ std::optional<size_t> PickTask(const JobRows& rows, const Taker& taker, const Co
   if (!any_block || rank < RankOf(v1::TASK_KIND_PRUNE)) return best;
   const std::optional<size_t> block = PickBlock(rows, taker, context);
   return block ? block : best;
+}
+
+bool MayGoWith(const JobRows& rows, const v1::Task& before, const v1::Task& next) {
+  return rows.job.job.spec().method().schedule() != v1::SCHEDULE_SEQUENTIAL && before.kind() == v1::TASK_KIND_PRUNE &&
+         next.kind() == v1::TASK_KIND_PRUNE && next.block() == before.block() + 1;
+}
+
+std::vector<size_t> PickFurther(const JobRows& rows, size_t first, const Taker& taker, const Context& context) {
+  std::vector<size_t> further;
+  if (taker.most_blocks <= 1 || rows.tasks[first].task.kind() != v1::TASK_KIND_PRUNE) return further;
+  const WorkState state = ReadWorkState(rows, taker.worker, taker.memory_bytes, context);
+  const auto free = std::ranges::count(state.free, true);
+  const int64_t share = (free + state.others) / (1 + state.others);
+  const int64_t most = std::min<int64_t>(taker.most_blocks, share);
+  size_t last = first;
+  while (std::ssize(further) + 1 < most) {
+    const auto next = std::ranges::find_if(rows.tasks, [&](const TaskRow& row) {
+      return row.task.state() == v1::TASK_STATE_PENDING && row.task.memory_bytes() <= taker.memory_bytes &&
+             MayGoWith(rows, rows.tasks[last].task, row.task);
+    });
+    if (next == rows.tasks.end()) break;
+    last = static_cast<size_t>(next - rows.tasks.begin());
+    further.push_back(last);
+  }
+  return further;
 }
 
 }  // namespace besa::server

@@ -106,12 +106,24 @@ TestJob::TestJob(const NewJob& request) {
 
 std::optional<v1::Assignment> TestJob::Lease(TestWorker& worker, absl::string_view request_id,
                                              std::optional<int32_t> cursor) {
+  std::vector<v1::Assignment> granted = LeaseAll(worker, request_id, cursor);
+  if (granted.empty()) return std::nullopt;
+  return std::move(granted.front());
+}
+
+std::vector<v1::Assignment> TestJob::LeaseAll(TestWorker& worker, absl::string_view request_id,
+                                              std::optional<int32_t> cursor) {
   const std::string id = request_id.empty() ? absl::StrCat("request-", ++requests_) : std::string(request_id);
-  auto decision = OnLeaseAsked(
-      rows, {worker.name, worker.incarnation, id, worker.held, {worker.memory_bytes, cursor, worker.name}}, context);
+  auto decision = OnLeaseAsked(rows,
+                               {worker.name,
+                                worker.incarnation,
+                                id,
+                                worker.held,
+                                {worker.memory_bytes, cursor, worker.name, worker.most_blocks}},
+                               context);
   Apply(decision.changes);
   EXPECT_TRUE(decision.reply.ok()) << decision.reply.status();
-  if (*decision.reply) worker.held.push_back((*decision.reply)->lease().id());
+  for (const v1::Assignment& assignment : *decision.reply) worker.held.push_back(assignment.lease().id());
   return *std::move(decision.reply);
 }
 

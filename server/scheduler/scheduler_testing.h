@@ -40,6 +40,7 @@ struct TestWorker {
   int64_t memory_bytes = int64_t{16} << 30;
   std::vector<std::string> held;
   bool leaving = false;
+  int32_t most_blocks = 1;
 };
 
 NewJob TestRequest(int blocks, bool evaluation, v1::Schedule schedule = v1::SCHEDULE_INDEPENDENT);
@@ -62,6 +63,9 @@ class TestJob {
   // Asks for a task. The worker takes note of the lease.
   std::optional<v1::Assignment> Lease(TestWorker& worker, absl::string_view request_id = "",
                                       std::optional<int32_t> cursor = std::nullopt);
+  // All that it is given at once.
+  std::vector<v1::Assignment> LeaseAll(TestWorker& worker, absl::string_view request_id = "",
+                                       std::optional<int32_t> cursor = std::nullopt);
   absl::Status Commit(const TestWorker& worker, const v1::Assignment& assignment, int variant = 0);
   absl::Status Commit(const TestWorker& worker, const v1::Assignment& assignment, const v1::TaskResult& result);
   absl::Status Fail(const TestWorker& worker, const v1::Assignment& assignment, v1::FailureReason reason,

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/time.h"
@@ -76,6 +77,46 @@ std::optional<int32_t> CursorAt(const JobRows& rows, absl::string_view worker, c
   return cursor;
 }
 
+// Blocks that a worker got at once. A group of ranks prunes them side by side, or one after the other.
+struct Batch {
+  int32_t blocks = 0;
+  int32_t first = 0;
+  // The last end so far.
+  absl::Time end = absl::InfinitePast();
+};
+
+class Batches {
+ public:
+  explicit Batches(const JobRows& rows) {
+    for (const TaskRow& row : rows.tasks) {
+      const v1::Attempt* attempt = Good(row);
+      if (attempt == nullptr) continue;
+      Batch& batch = batches_[KeyOf(*attempt)];
+      if (batch.blocks++ == 0) batch.first = row.task.block();
+      batch.first = std::min(batch.first, row.task.block());
+      if (IsCommittedBlock(row)) batch.end = std::max(batch.end, FromProto(attempt->end_time()));
+    }
+  }
+
+  // That of an attempt which is Good.
+  const Batch& Of(const v1::Attempt& attempt) const { return batches_.at(KeyOf(attempt)); }
+
+  // What a committed block took its worker, as long as blocks come one after the other.
+  double SecondsOf(const v1::TaskResult& result, const v1::Attempt& attempt) const {
+    const Batch& batch = Of(attempt);
+    const double seconds = BlockSeconds(result);
+    if (batch.blocks == 1) return seconds;
+    return std::min(seconds, absl::ToDoubleSeconds(batch.end - FromProto(attempt.start_time())) / batch.blocks);
+  }
+
+ private:
+  static std::pair<std::string, absl::Time> KeyOf(const v1::Attempt& attempt) {
+    return {attempt.worker(), FromProto(attempt.start_time())};
+  }
+
+  std::map<std::pair<std::string, absl::Time>, Batch> batches_;
+};
+
 // What has been seen of a worker, or of all.
 struct Seen {
   Sum block;
@@ -83,21 +124,23 @@ struct Seen {
   Sum load;
 };
 
-Seen Look(const JobRows& rows, absl::string_view worker) {
+Seen Look(const JobRows& rows, const Batches& batches, absl::string_view worker) {
   Seen seen;
   for (const TaskRow& row : rows.tasks) {
     if (!IsCommittedBlock(row)) continue;
     const v1::Attempt* attempt = Winner(row);
     if (attempt == nullptr || (!worker.empty() && attempt->worker() != worker)) continue;
     const v1::TaskResult& result = row.task.result();
-    seen.block.Add(BlockSeconds(result), 1);
+    seen.block.Add(batches.SecondsOf(result, *attempt), 1);
     const double load = StageSum(result, "fetch");
     if (load > 0) {
       seen.load.Add(load, 1);
       continue;
     }
     const auto cursor = CursorAt(rows, attempt->worker(), *attempt);
-    const int32_t walked = row.task.block() - (cursor && *cursor <= row.task.block() ? *cursor : 0);
+    // To the first of those that it got at once.
+    const int32_t block = batches.Of(*attempt).first;
+    const int32_t walked = block - (cursor && *cursor <= block ? *cursor : 0);
     if (walked > 0) seen.forward.Add(StageSum(result, "walk"), walked);
   }
   return seen;
@@ -106,7 +149,7 @@ Seen Look(const JobRows& rows, absl::string_view worker) {
 // How fast everybody is, looked up once.
 class Paces {
  public:
-  explicit Paces(const JobRows& rows) : rows_(rows), all_(Look(rows, "")) {}
+  explicit Paces(const JobRows& rows) : rows_(rows), batches_(rows), all_(Look(rows, batches_, "")) {}
 
   // Nobody has committed a block yet, so that times cannot be compared with the clock.
   bool unknown() const { return !all_.block.Mean().has_value(); }
@@ -114,10 +157,11 @@ class Paces {
   Pace Of(absl::string_view worker) {
     if (unknown()) return {};
     const auto [known, fresh] = by_worker_.try_emplace(std::string(worker));
-    if (fresh) known->second = Average(Look(rows_, worker));
+    if (fresh) known->second = Average(Look(rows_, batches_, worker));
     return known->second;
   }
   Pace OfAll() const { return unknown() ? Pace{} : Average(all_); }
+  const Batches& batches() const { return batches_; }
   double Load() const { return all_.load.Mean().value_or(kLoadShare * OfAll().block); }
 
  private:
@@ -132,6 +176,7 @@ class Paces {
   }
 
   const JobRows& rows_;
+  const Batches batches_;
   const Seen all_;
   std::map<std::string, Pace> by_worker_;
 };
@@ -141,12 +186,13 @@ RunningBlock Running(const JobRows& rows, const TaskRow& row, const WorkState& s
   const v1::Attempt* attempt = FindAttempt(row.task, row.lease->attempt);
   const absl::Time start = attempt == nullptr ? now : FromProto(attempt->start_time());
   const auto cursor = attempt == nullptr ? std::nullopt : CursorAt(rows, row.lease->worker, *attempt);
-  const double way = TimeToReach(state, cursor, running.block, running.pace);
-  running.remaining = way + running.pace.block;
+  const Batch batch = attempt == nullptr ? Batch{.blocks = 1, .first = running.block} : paces.batches().Of(*attempt);
+  const double way = TimeToReach(state, cursor, batch.first, running.pace);
+  running.remaining = way + batch.blocks * running.pace.block;
   if (paces.unknown()) return running;
   const double elapsed = absl::ToDoubleSeconds(now - start);
   // One that takes longer than expected is slower than expected.
-  running.pace.block = std::max(running.pace.block, elapsed - way);
+  running.pace.block = std::max(running.pace.block, (elapsed - way) / batch.blocks);
   running.remaining = std::max(running.remaining - elapsed, elapsed / 4);
   return running;
 }

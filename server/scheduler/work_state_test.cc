@@ -94,6 +94,25 @@ TEST_F(WorkStateTest, AWalkIsMeasuredFromTheBlockPrunedBefore) {
   EXPECT_DOUBLE_EQ(PaceOf(job.rows, a.name).forward, Pace{}.forward * 2.0);
 }
 
+// A group of two ranks that prunes two blocks side by side.
+TEST_F(WorkStateTest, BlocksThatAWorkerGotAtOnceTakeItsTimeTogether) {
+  job.context.fleet.workers = 1;
+  a.most_blocks = 2;
+  ASSERT_TRUE(job.Commit(a, *job.Lease(a)).ok());
+  const auto first = job.LeaseAll(a);
+  ASSERT_EQ(first.size(), 2u);
+  EXPECT_DOUBLE_EQ(Read().running[0].remaining, 2.0) << "in blocks";
+  job.context.now += absl::Seconds(2);
+  for (const v1::Assignment& block : first) ASSERT_TRUE(job.Commit(a, block).ok());
+  // Each was at work for two seconds.
+  EXPECT_DOUBLE_EQ(PaceOf(job.rows, "workers/a").block, 1.0);
+  ASSERT_EQ(job.LeaseAll(a, "", 2).size(), 2u);
+  const WorkState state = Read();
+  ASSERT_EQ(state.running.size(), 1u);
+  EXPECT_EQ(state.running[0].block, 3);
+  EXPECT_DOUBLE_EQ(state.running[0].remaining, 2.0);
+}
+
 TEST_F(WorkStateTest, AnExpiredLeaseFreesItsBlock) {
   job.WorkUpTo(a, "prune-00000");
   job.Expire("prune-00000");

@@ -53,7 +53,9 @@ class Coordinator {
                                    .request_id = absl::StrCat(++requests_),
                                    .held_leases = {},
                                    .taker = {kMemory, cursor, worker}};
-    return *Apply(server::OnLeaseAsked(rows_, asked, context_));
+    std::vector<v1::Assignment> granted = *Apply(server::OnLeaseAsked(rows_, asked, context_));
+    if (granted.empty()) return std::nullopt;
+    return std::move(granted.front());
   }
 
   void Commit(const std::string& worker, const v1::Assignment& assignment, const v1::TaskResult& result) {
