@@ -32,6 +32,7 @@ pruner::EngineOptions OptionsOf(const Flags& flags, const std::string& device, i
 absl::StatusOr<std::unique_ptr<EngineTools>> EngineTools::Open(const Flags& flags, const std::string& device, int ranks,
                                                                prometheus::Registry& registry) {
   std::unique_ptr<EngineTools> tools(new EngineTools());
+  tools->rank_ = static_cast<size_t>(std::max(0, flags.rank));
   ASSIGN_OR_RETURN(auto opened_store,
                    storage::OpenStore({.allowed_prefixes = flags.allow, .config_file = flags.store_config}));
   tools->store_ = MeterStore(std::move(opened_store), MakeStoreMetrics(registry, Clock::Real()));

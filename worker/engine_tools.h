@@ -1,8 +1,10 @@
 // What a process runs tasks with: a store, an engine, and what lies between the two.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "prometheus/registry.h"
@@ -24,6 +26,10 @@ class EngineTools final : public RankTools {
                                                            prometheus::Registry& registry);
 
   TaskRunner& runner() override { return *runner_; }
+  absl::StatusOr<std::optional<v1::TaskResult>> RunOwnBlock(const std::vector<v1::Assignment>& assignments,
+                                                            const TaskObserver& observer) override {
+    return runner_->RunOwnBlock(assignments, rank_, observer);
+  }
   v1::Device device() const override;
 
   // What the cache saved, into the log.
@@ -32,6 +38,7 @@ class EngineTools final : public RankTools {
  private:
   EngineTools() = default;
 
+  size_t rank_ = 0;
   std::unique_ptr<storage::ObjectStore> store_;
   std::unique_ptr<storage::CachingStore> cache_;
   std::optional<Prefetcher> prefetcher_;

@@ -59,32 +59,62 @@ absl::Status Agent::WorkUntilDrained() {
   RETURN_IF_ERROR(CallUntilAnswered("registering", [&] { return client_.Register(drain); }, waiting));
 
   while (!drain.stop_requested()) {
-    ASSIGN_OR_RETURN(std::optional<v1::Assignment> assignment, AskForWork());
-    if (assignment) RETURN_IF_ERROR(RunAttempt(*std::move(assignment)));
+    ASSIGN_OR_RETURN(std::vector<v1::Assignment> assignments, AskForWork());
+    if (assignments.empty()) continue;
+    RETURN_IF_ERROR(assignments.size() == 1 ? RunAttempt(std::move(assignments.front()))
+                                            : RunAttempts(std::move(assignments)));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<v1::Assignment>> Agent::AskForWork() {
+absl::StatusOr<std::vector<v1::Assignment>> Agent::AskForWork() {
   Patience waiting = MakePatience();
   waiting.grace = absl::ZeroDuration();
   const std::stop_token drain = drain_.get_token();
   // The same id through all tries, so that a grant whose answer was lost is handed out again.
   const std::string request_id = environment_.new_id();
-  std::optional<v1::Assignment> assignment;
+  std::vector<v1::Assignment> assignments;
   const auto lease = [&]() -> absl::Status {
     std::vector<std::string> held;
     if (finishing_ && !finishing_->done()) held.push_back(finishing_->lease_id());
-    ASSIGN_OR_RETURN(assignment, client_.Lease(request_id, held, runner_.cursor(), drain));
+    ASSIGN_OR_RETURN(assignments, client_.Lease(request_id, held, runner_.cursor(), runner_.most_blocks(), drain));
     return absl::OkStatus();
   };
   const absl::Duration asked = environment_.clock.Steady();
   RETURN_IF_ERROR(CallUntilAnswered("asking for work", lease, waiting));
-  if (!assignment && environment_.clock.Steady() - asked < kQuickAnswer) {
+  if (assignments.empty() && environment_.clock.Steady() - asked < kQuickAnswer) {
     // A coordinator that is stopping waits for nothing; don't ask it in a loop.
     environment_.sleeper.Sleep(kQuickAnswer, drain);
   }
-  return assignment;
+  return assignments;
+}
+
+namespace {
+
+absl::Status DeviceFailed() {
+  return ErrorWithInfo(absl::StatusCode::kInternal,
+                       "the device failed in a way that may not pass: a new process has to be started",
+                       {.reason = kDeviceFailed, .metadata = {}});
+}
+
+}  // namespace
+
+absl::Status Agent::RunAttempts(std::vector<v1::Assignment> assignments) {
+  // What they commit comes behind what was computed before.
+  finishing_.reset();
+  std::vector<std::unique_ptr<Attempt>> attempts;
+  std::vector<BlockToPrune> blocks;
+  for (v1::Assignment& assignment : assignments) {
+    attempts.push_back(
+        std::make_unique<Attempt>(std::move(assignment), AttemptContext{client_, runner_, *log_tail_, MakePatience()}));
+    blocks.push_back(attempts.back()->block());
+  }
+  bool device_failed = false;
+  runner_.ComputeSeveral(blocks, [&](size_t block, absl::StatusOr<TaskEnding> ending) {
+    device_failed |= attempts[block]->FinishWith(std::move(ending)) == AttemptEnd::kDeviceFailed;
+    attempts[block].reset();
+  });
+  return device_failed ? DeviceFailed() : absl::OkStatus();
 }
 
 absl::Status Agent::RunAttempt(v1::Assignment assignment) {
@@ -100,9 +130,7 @@ absl::Status Agent::RunAttempt(v1::Assignment assignment) {
     end = attempt->Finish();
   }
   if (*end != AttemptEnd::kDeviceFailed) return absl::OkStatus();
-  return ErrorWithInfo(absl::StatusCode::kInternal,
-                       "the device failed in a way that may not pass: a new process has to be started",
-                       {.reason = kDeviceFailed, .metadata = {}});
+  return DeviceFailed();
 }
 
 }  // namespace besa::worker

@@ -1,5 +1,8 @@
 // A worker's life: register, then lease and run one task after the other until told to stop.
 //
+// A runner that takes several blocks at once is given as many; each is an attempt of its own, with its heartbeat and
+// its commit.
+//
 // The device is kept busy: while the files of one attempt are written and committed (Attempt::Finish, by a thread of
 // its own) the next one is leased and computed, where MayOverlap allows it. At most one attempt is finishing at a time:
 // the next to finish waits for it, so that the memory of two results is the most that is held. A lease request lists
@@ -11,6 +14,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "besa/v1/worker_service.grpc.pb.h"
@@ -58,10 +62,12 @@ class Agent {
 
  private:
   absl::Status WorkUntilDrained();
-  absl::StatusOr<std::optional<v1::Assignment>> AskForWork();
+  absl::StatusOr<std::vector<v1::Assignment>> AskForWork();
   // Computes, and finishes here or, if the attempt may overlap with the next, in `finishing_`. An error if the device
   // failed.
   absl::Status RunAttempt(v1::Assignment assignment);
+  // Several blocks: each finishes as soon as it is computed, while others may still be. Errors likewise.
+  absl::Status RunAttempts(std::vector<v1::Assignment> assignments);
   Patience MakePatience() const;
 
   const AgentOptions options_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <latch>
+#include <set>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -31,6 +32,7 @@ class LambdaRunner final : public TaskRunner {
   Body body;
   // Null: nothing is left to do.
   Ending ending;
+  int most = 1;
 
   absl::StatusOr<TaskEnding> Compute(const v1::Assignment& assignment, const TaskObserver& observer) override {
     absl::StatusOr<v1::TaskResult> result = body(assignment, observer);
@@ -39,6 +41,7 @@ class LambdaRunner final : public TaskRunner {
       return ending == nullptr ? std::move(result) : ending(assignment, beside, std::move(result));
     });
   }
+  int most_blocks() const override { return most; }
   std::optional<v1::Cursor> cursor() const override {
     v1::Cursor cursor;
     cursor.set_job("jobs/a");
@@ -477,6 +480,44 @@ TEST_F(AgentTest, AFailingTaskSendsItsLastLogLines) {
   EXPECT_EQ(failure.log_tail_size(), 50);
   EXPECT_THAT(failure.log_tail(), Contains(HasSubstr("info step 99")));
   EXPECT_THAT(failure.log_tail(), Contains(HasSubstr("odd bytes: ?")));
+}
+
+TEST_F(AgentTest, SeveralBlocksAreAnAttemptEach) {
+  runner_.most = 3;
+  runner_.body = [](const v1::Assignment& assignment, const TaskObserver&) -> absl::StatusOr<v1::TaskResult> {
+    spdlog::info("block {}", assignment.block());
+    if (assignment.block() == 1) return absl::ResourceExhaustedError("block 1 does not fit");
+    return ResultOf(assignment);
+  };
+  coordinator_.OfferSeveral({BlockOf(0), BlockOf(1), BlockOf(2)});
+  StartAgent();
+  EXPECT_TRUE(Until([&] { return coordinator_.commits().size() == 2 && coordinator_.failures().size() == 1; }));
+  EXPECT_TRUE(Finish().ok());
+  EXPECT_EQ(coordinator_.leases()[0].most_blocks(), 3);
+  EXPECT_EQ(coordinator_.commits()[0].lease().id(), "lease-0");
+  EXPECT_EQ(coordinator_.commits()[1].lease().id(), "lease-2");
+  EXPECT_EQ(coordinator_.commits()[1].result().block().block(), 2);
+  EXPECT_EQ(coordinator_.failures()[0].lease().id(), "lease-1");
+  EXPECT_EQ(coordinator_.failures()[0].reason(), v1::FAILURE_REASON_OUT_OF_MEMORY);
+}
+
+TEST_F(AgentTest, OfSeveralBlocksAllHaveHeartbeatsWhileOneIsComputed) {
+  std::atomic<bool> may_end = false;
+  runner_.most = 2;
+  runner_.body = [&](const v1::Assignment& assignment, const TaskObserver&) -> absl::StatusOr<v1::TaskResult> {
+    while (assignment.block() == 0 && !may_end) std::this_thread::yield();
+    return ResultOf(assignment);
+  };
+  coordinator_.OfferSeveral({BlockOf(0), BlockOf(1)});
+  StartAgent();
+  EXPECT_TRUE(Until([&] {
+    std::set<std::string> alive;
+    for (const v1::HeartbeatRequest& beat : coordinator_.heartbeats()) alive.insert(beat.lease().id());
+    return alive.size() == 2;
+  }));
+  may_end = true;
+  EXPECT_TRUE(Until([&] { return coordinator_.commits().size() == 2; }));
+  EXPECT_TRUE(Finish().ok());
 }
 
 TEST_F(AgentTest, AnIncompatibleCoordinatorEndsTheProcess) {

@@ -64,6 +64,17 @@ std::optional<AttemptEnd> Attempt::Compute() {
   return std::nullopt;
 }
 
+BlockToPrune Attempt::block() const { return {&assignment_, &observer_, Beyond(fields_)}; }
+
+AttemptEnd Attempt::FinishWith(absl::StatusOr<TaskEnding> ending) {
+  if (ending.ok()) {
+    ending_ = *std::move(ending);
+    return Finish();
+  }
+  const ScopedLogFields fields(Beyond(fields_));
+  return EndWith(ending.status());
+}
+
 AttemptEnd Attempt::Finish() {
   const ScopedLogFields fields(Beyond(fields_));
   const absl::StatusOr<v1::TaskResult> result = std::move(ending_)(observer_);

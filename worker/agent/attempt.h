@@ -62,6 +62,10 @@ class Attempt {
   // Runs the task for as long as it needs the device. Nothing: Finish has to follow.
   std::optional<AttemptEnd> Compute();
 
+  // What a runner that computes several blocks at once needs of this one; and the rest, once that is done.
+  BlockToPrune block() const;
+  AttemptEnd FinishWith(absl::StatusOr<TaskEnding> ending);
+
   // Writes the files and commits. From any thread.
   AttemptEnd Finish();
 

@@ -115,19 +115,23 @@ absl::Status CoordinatorClient::Register(std::stop_token stop) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<v1::Assignment>> CoordinatorClient::Lease(const std::string& request_id,
-                                                                       const std::vector<std::string>& held_leases,
-                                                                       const std::optional<v1::Cursor>& cursor,
-                                                                       std::stop_token stop) {
+absl::StatusOr<std::vector<v1::Assignment>> CoordinatorClient::Lease(const std::string& request_id,
+                                                                     const std::vector<std::string>& held_leases,
+                                                                     const std::optional<v1::Cursor>& cursor,
+                                                                     int most_blocks, std::stop_token stop) {
   auto request = NewRequest<v1::LeaseTaskRequest>();
   request.set_request_id(request_id);
   for (const std::string& lease : held_leases) request.add_held_leases(lease);
   if (cursor) *request.mutable_cursor() = *cursor;
   *request.mutable_wait() = ToProto(kLeaseWait);
+  request.set_most_blocks(most_blocks);
   v1::LeaseTaskResponse response;
   RETURN_IF_ERROR(Call(&Stub::LeaseTask, request, response, kLeaseWait + kCallTimeout, stop));
-  if (!response.has_assignment()) return std::optional<v1::Assignment>();
-  return std::optional<v1::Assignment>(std::move(*response.mutable_assignment()));
+  std::vector<v1::Assignment> assignments;
+  if (!response.has_assignment()) return assignments;
+  assignments.push_back(std::move(*response.mutable_assignment()));
+  for (v1::Assignment& further : *response.mutable_further()) assignments.push_back(std::move(further));
+  return assignments;
 }
 
 absl::StatusOr<bool> CoordinatorClient::Heartbeat(const HeldLease& held, const v1::TaskProgress& progress,

@@ -45,10 +45,11 @@ class CoordinatorClient {
   // As the coordinator last said.
   absl::Duration heartbeat_interval() const;
 
-  // Nothing: no work came up in time.
-  absl::StatusOr<std::optional<v1::Assignment>> Lease(const std::string& request_id,
-                                                      const std::vector<std::string>& held_leases,
-                                                      const std::optional<v1::Cursor>& cursor, std::stop_token stop);
+  // One task, or up to `most_blocks` blocks of one job; nothing: no work came up in time.
+  absl::StatusOr<std::vector<v1::Assignment>> Lease(const std::string& request_id,
+                                                    const std::vector<std::string>& held_leases,
+                                                    const std::optional<v1::Cursor>& cursor, int most_blocks,
+                                                    std::stop_token stop);
   // Whether the attempt shall stop because its job was cancelled.
   absl::StatusOr<bool> Heartbeat(const HeldLease& held, const v1::TaskProgress& progress, std::stop_token stop);
   // `leaving`: no more work will be asked for.

@@ -135,6 +135,9 @@ class MeteredTaskRunner::Running {
     sparsity_->Set(progress.sparsity());
   }
 
+  // A block that is pruned beside this one is done: it saw the same tokens.
+  void CountOther() { tokens_.Increment(calibration_tokens_); }
+
   // After which the tokens that a task saw count, however it was done.
   void OnComputed(bool pruned) {
     // Methods that don't train see the tokens all the same.
@@ -190,6 +193,31 @@ absl::StatusOr<TaskEnding> MeteredTaskRunner::Compute(const v1::Assignment& assi
     });
     running.OnComputed(ending.ok() && assignment.kind() == v1::TASK_KIND_PRUNE);
   }
+  return Counted(kind, began, std::move(ending));
+}
+
+void MeteredTaskRunner::ComputeSeveral(const std::vector<BlockToPrune>& blocks, const EndingTaker& take) {
+  const absl::Duration began = clock_.Steady();
+  const std::string kind = KindLabel(v1::TASK_KIND_PRUNE);
+  Running running(*families_, clock_, *blocks.front().assignment);
+  const TaskObserver observe_first = [&](const v1::TaskProgress& progress) {
+    running.OnProgress(progress);
+    return (*blocks.front().observer)(progress);
+  };
+  std::vector<BlockToPrune> observed = blocks;
+  observed.front().observer = &observe_first;
+  runner_.ComputeSeveral(observed, [&](size_t block, absl::StatusOr<TaskEnding> ending) {
+    if (block == 0) {
+      running.OnComputed(ending.ok());
+    } else if (ending.ok()) {
+      running.CountOther();
+    }
+    take(block, Counted(kind, began, std::move(ending)));
+  });
+}
+
+absl::StatusOr<TaskEnding> MeteredTaskRunner::Counted(const std::string& kind, absl::Duration began,
+                                                      absl::StatusOr<TaskEnding> ending) {
   if (!ending.ok()) {
     families_->CountEnd(kind, ending.status().code(), clock_.Steady() - began);
     return ending;

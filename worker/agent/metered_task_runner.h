@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "besa/v1/fleet_service.pb.h"
 #include "prometheus/counter.h"
@@ -33,11 +35,17 @@ class MeteredTaskRunner final : public TaskRunner {
   ~MeteredTaskRunner() override;
 
   absl::StatusOr<TaskEnding> Compute(const v1::Assignment& assignment, const TaskObserver& observer) override;
+  int most_blocks() const override { return runner_.most_blocks(); }
+  // The gauges show the first of the blocks.
+  void ComputeSeveral(const std::vector<BlockToPrune>& blocks, const EndingTaker& take) override;
   std::optional<v1::Cursor> cursor() const override { return runner_.cursor(); }
 
  private:
   struct Families;
   class Running;
+
+  // Counts how it ends.
+  absl::StatusOr<TaskEnding> Counted(const std::string& kind, absl::Duration began, absl::StatusOr<TaskEnding> ending);
 
   TaskRunner& runner_;
   const Clock& clock_;

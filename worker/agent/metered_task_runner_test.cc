@@ -59,6 +59,22 @@ class MeteredTaskRunnerTest : public ::testing::Test {
   v1::Assignment assignment_;
 };
 
+TEST_F(MeteredTaskRunnerTest, CountsEachOfSeveralBlocks) {
+  v1::Assignment next = assignment_;
+  next.set_block(8);
+  const TaskObserver go_on = [](const v1::TaskProgress&) { return true; };
+  int ended = 0;
+  runner_.ComputeSeveral({{&assignment_, &go_on, {}}, {&next, &go_on, {}}},
+                         [&](size_t, absl::StatusOr<TaskEnding> ending) {
+                           ASSERT_TRUE(ending.ok());
+                           ended += (*std::move(ending))(go_on).ok() ? 1 : 0;
+                         });
+  EXPECT_EQ(ended, 2);
+  EXPECT_THAT(Text(), HasSubstr(R"(besa_worker_tasks_total{code="OK",kind="PRUNE"} 2)"));
+  EXPECT_THAT(Text(), HasSubstr(R"(besa_worker_tokens_total{kind="PRUNE"} 1024)"));
+  EXPECT_THAT(Text(), HasSubstr("besa_worker_busy 0"));
+}
+
 TEST_F(MeteredTaskRunnerTest, ShowsTheBlockWhileItIsPrunedAndCountsItAfterwards) {
   std::string half_way;
   const auto result = runner_.Run(assignment_, [&](const v1::TaskProgress& progress) {

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "spdlog/spdlog.h"
 #include "storage/base/error_info.h"
 #include "storage/base/status_macros.h"
+#include "telemetry/log_context.h"
 #include "worker/agent/failure_reason.h"
 
 namespace besa::worker {
@@ -39,6 +41,8 @@ struct RankTaskRunner::Member {
   // How what it was told to do ended.
   bool ended = false;
   absl::Status failure;
+  // Of what it logs.
+  LogFields log_fields;
 };
 
 RankTaskRunner::RankTaskRunner(const RankTaskRunnerOptions& options, StartRank start_rank, const Clock& clock)
@@ -60,12 +64,7 @@ absl::StatusOr<TaskEnding> RankTaskRunner::Compute(const v1::Assignment& assignm
 
 absl::StatusOr<v1::TaskResult> RankTaskRunner::RunOnGroup(const v1::Assignment& assignment,
                                                           const TaskObserver& observer) {
-  if (const absl::Status formed = FormIfNeeded(); !formed.ok()) {
-    // It did when the worker was started, so it is not the task's fault.
-    return ErrorWithInfo(absl::StatusCode::kInternal,
-                         absl::StrCat("the ranks could not be started again: ", formed.message()),
-                         {.reason = kDeviceFailed, .metadata = {}});
-  }
+  RETURN_IF_ERROR(FormIfNeeded());
   const bool together = assignment.kind() == v1::TASK_KIND_PRUNE;
   auto result = RunOnRanks(assignment, together ? options_.ranks : 1, observer);
   if (!result.ok()) {
@@ -77,6 +76,106 @@ absl::StatusOr<v1::TaskResult> RankTaskRunner::RunOnGroup(const v1::Assignment& 
   return result;
 }
 
+void RankTaskRunner::ComputeSeveral(const std::vector<BlockToPrune>& blocks, const EndingTaker& take) {
+  if (std::ssize(blocks) == options_.ranks) {
+    if (std::optional<Results> results = RunOwnBlocks(blocks)) {
+      for (size_t i = 0; i < blocks.size(); ++i) {
+        absl::StatusOr<v1::TaskResult>& result = (*results)[i];
+        take(i, result.ok() ? absl::StatusOr<TaskEnding>(Finished(*std::move(result))) : result.status());
+      }
+      return;
+    }
+  }
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    // Those that wait move on, too.
+    const auto observe = [&](const v1::TaskProgress& progress) {
+      v1::TaskProgress waiting;
+      waiting.set_stage("wait");
+      waiting.set_step(progress.step());
+      waiting.set_steps(progress.steps());
+      for (size_t later = i + 1; later < blocks.size(); ++later) (*blocks[later].observer)(waiting);
+      return (*blocks[i].observer)(progress);
+    };
+    // For one that is not wanted any more no group is formed.
+    const bool wanted = i == 0 || observe({});
+    absl::StatusOr<TaskEnding> ending = absl::CancelledError("stopped");
+    if (wanted) {
+      const ScopedLogFields fields(blocks[i].log_fields);
+      ending = Compute(*blocks[i].assignment, observe);
+    }
+    take(i, std::move(ending));
+  }
+}
+
+std::optional<RankTaskRunner::Results> RankTaskRunner::RunOwnBlocks(const std::vector<BlockToPrune>& blocks) {
+  if (const absl::Status formed = FormIfNeeded(); !formed.ok()) return Results(blocks.size(), formed);
+  for (Member& member : members_) member.log_fields = blocks[static_cast<size_t>(member.number)].log_fields;
+  Results results(blocks.size(), absl::UnknownError("not heard of"));
+  const absl::StatusOr<bool> own = ListenForOwnBlocks(blocks, results);
+  if (own.ok()) {
+    for (Member& member : members_) member.log_fields.clear();
+    if (!*own) return std::nullopt;
+    return results;
+  }
+  const bool of_all = absl::IsCancelled(own.status()) || FailureReasonOf(own.status()) == v1::FAILURE_REASON_CRASHED;
+  for (const Member& member : members_) {
+    absl::StatusOr<v1::TaskResult>& result = results[static_cast<size_t>(member.number)];
+    result = own.status();
+    // What one rank failed with is its own block's failure alone.
+    if (!of_all) result = RankLost(absl::StrCat("another rank failed: ", own.status().message()));
+    if (!member.failure.ok()) result = member.failure;
+  }
+  Disband();
+  return results;
+}
+
+absl::StatusOr<bool> RankTaskRunner::ListenForOwnBlocks(const std::vector<BlockToPrune>& blocks, Results& results) {
+  v1::RankCommand command;
+  *command.mutable_assignment() = *blocks.front().assignment;
+  for (size_t i = 1; i < blocks.size(); ++i) *command.add_further() = *blocks[i].assignment;
+  Tell(command, options_.ranks);
+  std::vector<v1::TaskProgress> progress(blocks.size());
+  std::vector<bool> stopped(blocks.size(), false);
+  const auto observe = [&](size_t i) -> absl::Status {
+    stopped[i] = !(*blocks[i].observer)(progress[i]);
+    const bool all = std::ranges::find(stopped, false) == stopped.end();
+    return all ? absl::CancelledError("stopped") : absl::OkStatus();
+  };
+  bool own = true;
+  const auto handle = [&](Member& member, v1::RankReport& report) -> absl::Status {
+    const auto number = static_cast<size_t>(member.number);
+    if (report.has_progress()) {
+      progress[number] = std::move(*report.mutable_progress());
+      return observe(number);
+    }
+    if (!report.has_result()) return absl::OkStatus();
+    member.ended = true;
+    own = own && !report.result().together();
+    results[number] = std::move(*report.mutable_result()->mutable_result());
+    if (member.number != 0) return absl::OkStatus();
+    cursor_.reset();
+    if (report.result().has_cursor()) cursor_ = report.result().cursor();
+    return absl::OkStatus();
+  };
+  const auto between = [&]() -> absl::Status {
+    for (size_t i = 0; i < blocks.size(); ++i) RETURN_IF_ERROR(observe(i));
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(Listen(options_.ranks, handle, between));
+  return own;
+}
+
+void RankTaskRunner::Tell(const v1::RankCommand& command, int ranks) {
+  for (int number = 0; number < ranks; ++number) {
+    Member& member = members_[static_cast<size_t>(number)];
+    member.ended = false;
+    member.failure = absl::OkStatus();
+    member.heard = clock_.Steady();
+    // One that is gone shows when it is listened to.
+    member.rank->socket().Send(command).IgnoreError();
+  }
+}
+
 absl::Status RankTaskRunner::FormIfNeeded() {
   for (Member& member : members_) {
     // Between tasks no rank has anything to say.
@@ -86,7 +185,13 @@ absl::Status RankTaskRunner::FormIfNeeded() {
     Disband();
     break;
   }
-  return members_.empty() ? Form() : absl::OkStatus();
+  if (!members_.empty()) return absl::OkStatus();
+  const absl::Status formed = Form();
+  if (formed.ok()) return formed;
+  // It did when the worker was started, so it is not the task's fault.
+  return ErrorWithInfo(absl::StatusCode::kInternal,
+                       absl::StrCat("the ranks could not be started again: ", formed.message()),
+                       {.reason = kDeviceFailed, .metadata = {}});
 }
 
 absl::Status RankTaskRunner::Form() {
@@ -133,14 +238,7 @@ absl::StatusOr<v1::TaskResult> RankTaskRunner::RunOnRanks(const v1::Assignment& 
                                                           const TaskObserver& observer) {
   v1::RankCommand command;
   *command.mutable_assignment() = assignment;
-  for (int number = 0; number < ranks; ++number) {
-    Member& member = members_[static_cast<size_t>(number)];
-    member.ended = false;
-    member.failure = absl::OkStatus();
-    member.heard = clock_.Steady();
-    // One that is gone shows when it is listened to.
-    member.rank->socket().Send(command).IgnoreError();
-  }
+  Tell(command, ranks);
   v1::TaskResult result;
   v1::TaskProgress progress;
   bool any_progress = false;
@@ -199,6 +297,7 @@ absl::Status RankTaskRunner::ListenTo(Member& member, const Handler& handle) {
     member.heard = clock_.Steady();
     if (report.has_log()) {
       const auto level = static_cast<spdlog::level::level_enum>(report.log().level());
+      const ScopedLogFields fields(member.log_fields);
       spdlog::log(level, "rank {}: {}", member.number, report.log().text());
     } else if (report.has_failure()) {
       member.ended = true;

@@ -6,9 +6,11 @@
 //       +------ every rank is killed -----+--- a rank ended while idle -----+----------+
 //                                             a rank ended, failed or fell silent; the task was stopped
 //
-// Pruning goes to all ranks, everything else to rank 0. Whatever one rank does not survive in the middle of a block, no
-// other can either: they wait for it. So the group is killed as a whole and formed anew, from fresh processes, for the
-// next task.
+// Pruning goes to all ranks, everything else to rank 0. Of as many blocks as there are ranks each prunes one, if they
+// find that faster (Engine::ChooseForGroup); else they prune one after the other together. Whatever one rank does not
+// survive in the middle of a block, no other can either: they wait for it. So the group is killed as a whole and formed
+// anew, from fresh processes, for the next task. Of several blocks all are lost, also those that are done: done again
+// together, they come to the same bytes, while one that is left over would be pruned by all ranks.
 #pragma once
 
 #include <functional>
@@ -61,8 +63,13 @@ class RankTaskRunner final : public TaskRunner {
   absl::StatusOr<TaskEnding> Compute(const v1::Assignment& assignment, const TaskObserver& observer) override;
   std::optional<v1::Cursor> cursor() const override { return cursor_; }
 
+  int most_blocks() const override { return options_.ranks; }
+  // The ranks stop if all observers say so: there is no stopping of one alone.
+  void ComputeSeveral(const std::vector<BlockToPrune>& blocks, const EndingTaker& take) override;
+
  private:
   struct Member;
+  using Results = std::vector<absl::StatusOr<v1::TaskResult>>;
   // Takes what a rank says beside its beats and logs. An error ends the listening.
   using Handler = std::function<absl::Status(Member& member, v1::RankReport& report)>;
 
@@ -75,6 +82,11 @@ class RankTaskRunner final : public TaskRunner {
   void Disband();
   absl::StatusOr<v1::TaskResult> RunOnGroup(const v1::Assignment& assignment, const TaskObserver& observer);
   absl::StatusOr<v1::TaskResult> RunOnRanks(const v1::Assignment& assignment, int ranks, const TaskObserver& observer);
+  // A block for each rank. nullopt: the ranks had rather prune them together.
+  std::optional<Results> RunOwnBlocks(const std::vector<BlockToPrune>& blocks);
+  absl::StatusOr<bool> ListenForOwnBlocks(const std::vector<BlockToPrune>& blocks, Results& results);
+  // To the first `ranks` members.
+  void Tell(const v1::RankCommand& command, int ranks);
   // Listens to the first `ranks` members until all have reported how it ended for them: OK if that is well for all.
   // `between` is asked several times a second whether to go on.
   absl::Status Listen(int ranks, const Handler& handle, const std::function<absl::Status()>& between);

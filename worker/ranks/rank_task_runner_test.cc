@@ -88,6 +88,37 @@ class AbsentRank final : public Rank {
   MessageSocket socket_;
 };
 
+// Blocks that a group gets at once, and how they end.
+struct Several {
+  Several(int first, size_t count) : assignments(count), observers(count), steps(count), wanted(count, true) {
+    for (size_t i = 0; i < count; ++i) {
+      assignments[i].set_kind(v1::TASK_KIND_PRUNE);
+      assignments[i].set_block(first + static_cast<int>(i));
+      observers[i] = [this, i](const v1::TaskProgress& progress) {
+        steps[i] = progress.step();
+        return bool{wanted[i]};
+      };
+    }
+  }
+
+  void Run(RankTaskRunner& runner) {
+    std::vector<BlockToPrune> blocks;
+    for (size_t i = 0; i < assignments.size(); ++i) blocks.push_back({&assignments[i], &observers[i], {}});
+    ended.assign(assignments.size(), absl::UnknownError("it has not ended"));
+    runner.ComputeSeveral(blocks, [&](size_t i, absl::StatusOr<TaskEnding> ending) {
+      if (ending.ok()) ended[i] = (*std::move(ending))(observers[i]);
+      if (!ending.ok()) ended[i] = ending.status();
+    });
+  }
+
+  std::vector<v1::Assignment> assignments;
+  std::vector<TaskObserver> observers;
+  // The last step of each.
+  std::vector<int64_t> steps;
+  std::vector<bool> wanted;
+  std::vector<absl::StatusOr<v1::TaskResult>> ended;
+};
+
 class RankTaskRunnerTest : public testing::Test {
  protected:
   std::unique_ptr<RankTaskRunner> StartGroup(int ranks) {
@@ -222,6 +253,107 @@ TEST_F(RankTaskRunnerTest, StoppingATaskEndsItsRanks) {
   behaviour_ = [](int, const v1::RankCommand&, MessageSocket& socket) { return socket.Send(Result("new")).ok(); };
   EXPECT_TRUE(group->Run(Task(v1::TASK_KIND_PRUNE), GoOn).ok());
   EXPECT_EQ(started_.size(), 2u);
+}
+
+TEST_F(RankTaskRunnerTest, OfAsManyBlocksAsRanksEachPrunesOne) {
+  behaviour_ = [](int rank, const v1::RankCommand& command, MessageSocket& socket) {
+    EXPECT_EQ(command.assignment().block(), 4);
+    EXPECT_EQ(command.further(0).block(), 5);
+    return socket.Send(Progress(10 + rank)).ok() && socket.Send(Result("rank " + std::to_string(rank))).ok();
+  };
+  const auto group = StartGroup(2);
+  EXPECT_EQ(group->most_blocks(), 2);
+  Several several(4, 2);
+  several.Run(*group);
+  EXPECT_EQ(several.ended[0]->numerics(), "rank 0");
+  EXPECT_EQ(several.ended[1]->numerics(), "rank 1");
+  EXPECT_EQ(several.steps, (std::vector<int64_t>{10, 11}));
+  EXPECT_EQ(group->cursor()->block(), 3);
+}
+
+TEST_F(RankTaskRunnerTest, IfTheRanksHadRatherTheyPruneSeveralBlocksTogetherOneAfterTheOther) {
+  behaviour_ = [](int, const v1::RankCommand& command, MessageSocket& socket) {
+    v1::RankReport report;
+    report.mutable_result()->set_together(true);
+    if (command.further_size() > 0) return socket.Send(report).ok();
+    return socket.Send(Progress(command.assignment().block())).ok() &&
+           socket.Send(Result("block " + std::to_string(command.assignment().block()))).ok();
+  };
+  const auto group = StartGroup(2);
+  Several several(4, 2);
+  several.Run(*group);
+  EXPECT_EQ(several.ended[0]->numerics(), "block 4");
+  EXPECT_EQ(several.ended[1]->numerics(), "block 5");
+  EXPECT_EQ(several.steps, (std::vector<int64_t>{4, 5}));
+}
+
+TEST_F(RankTaskRunnerTest, FewerBlocksThanRanksArePrunedTogether) {
+  behaviour_ = [](int, const v1::RankCommand& command, MessageSocket& socket) {
+    EXPECT_EQ(command.further_size(), 0);
+    return socket.Send(Result("block " + std::to_string(command.assignment().block()))).ok();
+  };
+  const auto group = StartGroup(3);
+  Several several(7, 2);
+  several.Run(*group);
+  EXPECT_EQ(several.ended[1]->numerics(), "block 8");
+}
+
+TEST_F(RankTaskRunnerTest, ARankThatEndsFailsAllBlocks) {
+  // Rank 0 is done, rank 1 ends, rank 2 is still at work.
+  behaviour_ = [](int rank, const v1::RankCommand&, MessageSocket& socket) {
+    if (rank == 0) return socket.Send(Result("rank 0")).ok();
+    std::this_thread::sleep_for(std::chrono::milliseconds(rank == 1 ? 50 : 0));
+    return rank != 1;
+  };
+  const auto group = StartGroup(3);
+  Several several(0, 3);
+  several.Run(*group);
+  for (const auto& ended : several.ended) {
+    EXPECT_EQ(ended.status().message(), "rank 1 was killed by signal 9");
+    EXPECT_EQ(FailureReasonOf(ended.status()), v1::FAILURE_REASON_CRASHED);
+  }
+  behaviour_ = [](int, const v1::RankCommand&, MessageSocket& socket) { return socket.Send(Result("new")).ok(); };
+  EXPECT_TRUE(group->Run(Task(v1::TASK_KIND_PRUNE), GoOn).ok());
+  EXPECT_EQ(started_.size(), 2u);
+}
+
+TEST_F(RankTaskRunnerTest, ABlockThatFailsIsNotTheFailureOfTheOthers) {
+  const absl::Status bad = absl::OutOfRangeError("block 1: NaN");
+  behaviour_ = [&](int rank, const v1::RankCommand&, MessageSocket& socket) {
+    return rank != 1 || socket.Send(Failure(bad)).ok();
+  };
+  const auto group = StartGroup(2);
+  Several several(0, 2);
+  std::atomic<bool> done = false;
+  std::thread thread([&] {
+    several.Run(*group);
+    done = true;
+  });
+  EXPECT_TRUE(time_.AdvanceUntil([&] { return done.load(); }));
+  thread.join();
+  EXPECT_EQ(several.ended[1].status(), bad);
+  EXPECT_EQ(several.ended[0].status().message(), "another rank failed: block 1: NaN");
+  EXPECT_EQ(FailureReasonOf(several.ended[0].status()), v1::FAILURE_REASON_CRASHED);
+}
+
+// One lease that is lost costs the others nothing.
+TEST_F(RankTaskRunnerTest, SeveralBlocksAreStoppedWhenNoneIsWantedAnyMore) {
+  behaviour_ = [](int rank, const v1::RankCommand&, MessageSocket& socket) {
+    return socket.Send(Progress(rank)).ok() && socket.Send(Result("done")).ok();
+  };
+  {
+    const auto group = StartGroup(2);
+    Several several(0, 2);
+    several.wanted = {true, false};
+    several.Run(*group);
+    EXPECT_TRUE(several.ended[0].ok());
+  }
+  behaviour_ = [](int rank, const v1::RankCommand&, MessageSocket& socket) { return socket.Send(Progress(rank)).ok(); };
+  const auto group = StartGroup(2);
+  Several several(0, 2);
+  several.wanted = {false, false};
+  several.Run(*group);
+  for (const auto& ended : several.ended) EXPECT_TRUE(absl::IsCancelled(ended.status()));
 }
 
 TEST_F(RankTaskRunnerTest, ARankThatEndedBetweenTasksCostsNoAttempt) {

@@ -79,8 +79,17 @@ v1::RankReport FailureReport(const absl::Status& status) {
   return report;
 }
 
-v1::RankReport RunTask(const v1::Assignment& assignment, TaskRunner& runner, MessageSocket& socket) {
-  auto result = runner.Run(assignment, [&socket](const v1::TaskProgress& progress) {
+// nullopt: several blocks that the ranks had rather prune together.
+absl::StatusOr<std::optional<v1::TaskResult>> Run(const v1::RankCommand& command, RankTools& tools,
+                                                  const TaskObserver& observer) {
+  if (command.further_size() == 0) return tools.runner().Run(command.assignment(), observer);
+  std::vector<v1::Assignment> assignments = {command.assignment()};
+  assignments.insert(assignments.end(), command.further().begin(), command.further().end());
+  return tools.RunOwnBlock(assignments, observer);
+}
+
+v1::RankReport RunCommand(const v1::RankCommand& command, RankTools& tools, MessageSocket& socket) {
+  auto result = Run(command, tools, [&socket](const v1::TaskProgress& progress) {
     v1::RankReport report;
     *report.mutable_progress() = progress;
     socket.Send(report).IgnoreError();
@@ -88,8 +97,9 @@ v1::RankReport RunTask(const v1::Assignment& assignment, TaskRunner& runner, Mes
   });
   if (!result.ok()) return FailureReport(result.status());
   v1::RankReport report;
-  *report.mutable_result()->mutable_result() = *std::move(result);
-  if (const auto cursor = runner.cursor()) *report.mutable_result()->mutable_cursor() = *cursor;
+  report.mutable_result()->set_together(!result->has_value());
+  *report.mutable_result()->mutable_result() = (*std::move(result)).value_or(v1::TaskResult());
+  if (const auto cursor = tools.runner().cursor()) *report.mutable_result()->mutable_cursor() = *cursor;
   return report;
 }
 
@@ -116,7 +126,7 @@ absl::Status ServeRank(MessageSocket& socket,
   while (const auto command = inbox.Next()) {
     {
       const Beats beats(socket, options.beat, sleeper);
-      answer = RunTask(command->assignment(), tools->runner(), socket);
+      answer = RunCommand(*command, *tools, socket);
     }
     if (!socket.Send(answer).ok()) break;
   }

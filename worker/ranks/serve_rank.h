@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,6 +21,10 @@ class RankTools {
  public:
   virtual ~RankTools() = default;
   virtual TaskRunner& runner() = 0;
+  // Prunes this rank's of several blocks, one for each rank, and writes its files. nullopt: the ranks, who all come to
+  // the same, had rather prune them together.
+  virtual absl::StatusOr<std::optional<v1::TaskResult>> RunOwnBlock(const std::vector<v1::Assignment>& assignments,
+                                                                    const TaskObserver& observer) = 0;
   virtual v1::Device device() const = 0;
 };
 

@@ -38,6 +38,17 @@ class EveryOther final : public TaskRunner {
 class Tools final : public RankTools {
  public:
   TaskRunner& runner() override { return runner_; }
+  // Of two blocks the second, but none of three.
+  absl::StatusOr<std::optional<v1::TaskResult>> RunOwnBlock(const std::vector<v1::Assignment>& assignments,
+                                                            const TaskObserver& observer) override {
+    if (assignments.size() > 2) return std::nullopt;
+    v1::TaskProgress progress;
+    progress.set_stage("train");
+    EXPECT_TRUE(observer(progress));
+    v1::TaskResult result;
+    result.set_numerics(assignments[1].lease().task());
+    return result;
+  }
   v1::Device device() const override {
     v1::Device device;
     device.set_id("cpu");
@@ -74,9 +85,10 @@ class ServeRankTest : public testing::Test {
     }
   }
 
-  void Command(const std::string& task) {
+  void Command(const std::string& task, const std::vector<std::string>& further = {}) {
     v1::RankCommand command;
     command.mutable_assignment()->mutable_lease()->set_task(task);
+    for (const std::string& other : further) command.add_further()->mutable_lease()->set_task(other);
     EXPECT_TRUE(here_->Send(command).ok());
   }
 
@@ -113,6 +125,24 @@ TEST_F(ServeRankTest, BeatsUntilItIsReadyThenRunsOneTaskAfterTheOther) {
   here_.reset();
   EXPECT_TRUE(served_.get().ok());
   EXPECT_TRUE(orphaned_);
+}
+
+TEST_F(ServeRankTest, PrunesOneOfSeveralBlocksOrSaysThatItHadRatherNot) {
+  Serve([] { return std::make_unique<Tools>(); });
+  EXPECT_TRUE(Next().has_ready());
+
+  Command("block 0", {"block 1"});
+  EXPECT_EQ(Next().progress().stage(), "train");
+  v1::RankReport report = Next();
+  EXPECT_EQ(report.result().result().numerics(), "block 1");
+  EXPECT_FALSE(report.result().together());
+
+  Command("block 0", {"block 1", "block 2"});
+  report = Next();
+  EXPECT_TRUE(report.has_result());
+  EXPECT_TRUE(report.result().together());
+  here_.reset();
+  EXPECT_TRUE(served_.get().ok());
 }
 
 TEST_F(ServeRankTest, SaysWhyItCannotBegin) {

@@ -7,7 +7,9 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "cost/job_options.h"
+#include "storage/base/status_macros.h"
 #include "worker/agent/tasks/evaluate_task.h"
 #include "worker/agent/tasks/passthrough_task.h"
 #include "worker/agent/tasks/prepare_task.h"
@@ -67,6 +69,21 @@ absl::StatusOr<TaskEnding> EngineTaskRunner::Compute(const v1::Assignment& assig
         if (result.ok()) result->set_numerics(std::move(numerics));
         return result;
       });
+}
+
+absl::StatusOr<std::optional<v1::TaskResult>> EngineTaskRunner::RunOwnBlock(
+    const std::vector<v1::Assignment>& assignments, size_t rank, const TaskObserver& observer) {
+  using Result = std::optional<v1::TaskResult>;
+  return CatchExceptions<Result>(assignments.at(rank), [&]() -> absl::StatusOr<Result> {
+    ASSIGN_OR_RETURN(std::optional<TaskEnding> ending, ComputeOwnBlock(assignments, rank, environment_, observer));
+    if (!ending) return std::nullopt;
+    ASSIGN_OR_RETURN(v1::TaskResult result, (*std::move(ending))(observer));
+    // Its bits are not those of a block that all ranks prune together.
+    std::string numerics = environment_.engine.NumericsClass(cost::ComputeTypeOf(assignments[rank].spec()));
+    absl::StrReplaceAll({{"; ranks ", "; a block each, ranks "}}, &numerics);
+    result.set_numerics(std::move(numerics));
+    return result;
+  });
 }
 
 std::optional<v1::Cursor> EngineTaskRunner::cursor() const { return CursorOf(environment_.engine); }

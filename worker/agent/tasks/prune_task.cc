@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -155,52 +156,88 @@ struct DenseModel {
   }
 };
 
-// The block behind this one: who prunes a block mostly goes on there.
-std::optional<pruner::NextBlock> NextOf(const v1::Assignment& assignment,
-                                        const std::shared_ptr<const DenseModel>& model) {
-  const int64_t next = assignment.block() + 1;
-  if (next >= model->checkpoint.config().num_hidden_layers) return std::nullopt;
-  return pruner::NextBlock{
-      .block = next, .tensors = model->checkpoint.BlockTensors(next), .source = {model, &model->source()}};
+// What pruning a block starts from. Holds all that `request` points to.
+struct PruneInputs {
+  std::shared_ptr<const DenseModel> model;
+  pruner::TokenWindows calibration;
+  std::optional<OverlaySource> pruned;
+  pruner::PruneRequest request;
+
+  static absl::StatusOr<std::unique_ptr<PruneInputs>> Open(const v1::Assignment& assignment,
+                                                           const TaskEnvironment& environment);
+
+  // The block so far behind this one is read while this one is pruned: who prunes a block mostly goes on there.
+  void GoOnBehind(int64_t blocks) {
+    const int64_t next = request.block + blocks;
+    if (next >= model->checkpoint.config().num_hidden_layers) return;
+    request.next = pruner::NextBlock{
+        .block = next, .tensors = model->checkpoint.BlockTensors(next), .source = {model, &model->source()}};
+  }
+};
+
+absl::StatusOr<std::unique_ptr<PruneInputs>> PruneInputs::Open(const v1::Assignment& assignment,
+                                                               const TaskEnvironment& environment) {
+  storage::ObjectStore& store = environment.store;
+  const v1::JobSpec& spec = assignment.spec();
+  ASSIGN_OR_RETURN(const Uri model, Uri::Parse(spec.model_uri(), "model_uri"));
+  ASSIGN_OR_RETURN(const Uri tokens, Uri::Parse(assignment.tokens_uri(), "tokens_uri"));
+  RETURN_IF_ERROR(CheckUnchanged(store, model, assignment.inputs()));
+  auto inputs = std::make_unique<PruneInputs>();
+  ASSIGN_OR_RETURN(inputs->model, DenseModel::Open(environment, model));
+  const Checkpoint& checkpoint = inputs->model->checkpoint;
+  ASSIGN_OR_RETURN(inputs->calibration, ReadTokens(store, tokens.Join(kCalibrationFile)));
+
+  pruner::PruneRequest& request = inputs->request;
+  request.config = &checkpoint.config();
+  request.dense = &inputs->model->source();
+  request.block_tensors = checkpoint.BlockTensors(assignment.block());
+  request.stream_key = StreamKey(assignment);
+  request.calibration = &inputs->calibration;
+  request.block = assignment.block();
+  request.options = cost::BesaOptionsOf(spec);
+  if (assignment.sparsity() > 0.0) request.options.sparsity = assignment.sparsity();
+  if (request.options.schedule == pruner::Schedule::kSequential) {
+    ASSIGN_OR_RETURN(inputs->pruned, OpenCommitted(store, checkpoint, assignment, assignment.block()));
+    request.pruned = &*inputs->pruned;
+    request.committed = CommittedIdentities(assignment);
+  }
+  request.compute = cost::ComputeTypeOf(spec);
+  request.stored = StoredBefore(store, assignment);
+  return inputs;
+}
+
+TaskEnding Writing(pruner::BlockPruning pruning, const v1::Assignment& assignment, const TaskEnvironment& environment) {
+  return [pruning = std::move(pruning), &assignment, environment](const TaskObserver& beside) mutable {
+    return WriteResult(std::move(pruning), assignment, environment, beside);
+  };
 }
 
 }  // namespace
 
 absl::StatusOr<TaskEnding> ComputePrune(const v1::Assignment& assignment, const TaskEnvironment& environment,
                                         const TaskObserver& observer) {
-  storage::ObjectStore& store = environment.store;
-  const v1::JobSpec& spec = assignment.spec();
-  ASSIGN_OR_RETURN(const Uri model, Uri::Parse(spec.model_uri(), "model_uri"));
-  ASSIGN_OR_RETURN(const Uri tokens, Uri::Parse(assignment.tokens_uri(), "tokens_uri"));
-  RETURN_IF_ERROR(CheckUnchanged(store, model, assignment.inputs()));
-  ASSIGN_OR_RETURN(const std::shared_ptr<const DenseModel> opened, DenseModel::Open(environment, model));
-  const Checkpoint& checkpoint = opened->checkpoint;
-  ASSIGN_OR_RETURN(const pruner::TokenWindows calibration, ReadTokens(store, tokens.Join(kCalibrationFile)));
-
-  pruner::PruneRequest request;
-  request.config = &checkpoint.config();
-  request.dense = &opened->source();
-  request.block_tensors = checkpoint.BlockTensors(assignment.block());
-  request.stream_key = StreamKey(assignment);
-  request.calibration = &calibration;
-  request.block = assignment.block();
-  request.next = NextOf(assignment, opened);
-  request.options = cost::BesaOptionsOf(spec);
-  if (assignment.sparsity() > 0.0) request.options.sparsity = assignment.sparsity();
-  std::optional<OverlaySource> pruned;
-  if (request.options.schedule == pruner::Schedule::kSequential) {
-    ASSIGN_OR_RETURN(pruned, OpenCommitted(store, checkpoint, assignment, assignment.block()));
-    request.pruned = &*pruned;
-    request.committed = CommittedIdentities(assignment);
-  }
-  request.compute = cost::ComputeTypeOf(spec);
-  request.stored = StoredBefore(store, assignment);
-  ASSIGN_OR_RETURN(pruner::BlockPruning pruning, environment.engine.Prune(request, EngineObserver(observer)));
-
+  ASSIGN_OR_RETURN(const std::unique_ptr<PruneInputs> inputs, PruneInputs::Open(assignment, environment));
+  inputs->GoOnBehind(1);
+  ASSIGN_OR_RETURN(pruner::BlockPruning pruning, environment.engine.Prune(inputs->request, EngineObserver(observer)));
   if (!environment.writes) return Finished({});
-  return TaskEnding([pruning = std::move(pruning), &assignment, environment](const TaskObserver& beside) mutable {
-    return WriteResult(std::move(pruning), assignment, environment, beside);
-  });
+  return Writing(std::move(pruning), assignment, environment);
+}
+
+absl::StatusOr<std::optional<TaskEnding>> ComputeOwnBlock(const std::vector<v1::Assignment>& assignments, size_t rank,
+                                                          const TaskEnvironment& environment,
+                                                          const TaskObserver& observer) {
+  const v1::Assignment& own = assignments.at(rank);
+  ASSIGN_OR_RETURN(const std::unique_ptr<PruneInputs> inputs, PruneInputs::Open(own, environment));
+  pruner::PruneRequest& request = inputs->request;
+  // What all ranks walk on from.
+  request.stored = StoredBefore(environment.store, assignments.front());
+  inputs->GoOnBehind(std::ssize(assignments));
+  ASSIGN_OR_RETURN(const pruner::GroupChoice choice, environment.engine.ChooseForGroup(request));
+  spdlog::info("blocks {} to {}: {}, since {}", assignments.front().block(), assignments.back().block(),
+               choice.own_blocks ? "a block for each rank" : "all ranks together", choice.why);
+  if (!choice.own_blocks) return std::nullopt;
+  ASSIGN_OR_RETURN(pruner::BlockPruning pruning, environment.engine.PruneOwnBlock(request, EngineObserver(observer)));
+  return Writing(std::move(pruning), own, environment);
 }
 
 std::optional<v1::Cursor> CursorOf(const pruner::Engine& engine) {

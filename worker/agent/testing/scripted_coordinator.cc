@@ -42,10 +42,12 @@ void ScriptedCoordinator::Stop() {
   server_.reset();
 }
 
-void ScriptedCoordinator::Offer(v1::Assignment assignment) {
+void ScriptedCoordinator::Offer(v1::Assignment assignment) { OfferSeveral({std::move(assignment)}); }
+
+void ScriptedCoordinator::OfferSeveral(std::vector<v1::Assignment> assignments) {
   {
     const std::lock_guard lock(mutex_);
-    offers_.push_back(std::move(assignment));
+    offers_.push_back(std::move(assignments));
   }
   changed_.notify_all();
 }
@@ -77,7 +79,9 @@ grpc::Status ScriptedCoordinator::LeaseTask(grpc::ServerContext* context, const 
   }
   if (stopping_) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "stopping");
   if (offers_.empty()) return grpc::Status::OK;
-  *response->mutable_assignment() = offers_.front();
+  const std::vector<v1::Assignment>& offered = offers_.front();
+  *response->mutable_assignment() = offered.front();
+  for (size_t i = 1; i < offered.size(); ++i) *response->add_further() = offered[i];
   offers_.pop_front();
   return grpc::Status::OK;
 }

@@ -31,6 +31,8 @@ class ScriptedCoordinator final : private v1::WorkerService::Service {
 
   // Handed out, in order, to whoever asks.
   void Offer(v1::Assignment assignment);
+  // All of them at once.
+  void OfferSeveral(std::vector<v1::Assignment> assignments);
 
   std::function<absl::Status(const v1::RegisterWorkerRequest&)> on_register;
   std::function<absl::Status(const v1::LeaseTaskRequest&)> on_lease;
@@ -65,7 +67,7 @@ class ScriptedCoordinator final : private v1::WorkerService::Service {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
-  std::deque<v1::Assignment> offers_;
+  std::deque<std::vector<v1::Assignment>> offers_;
   std::vector<v1::RegisterWorkerRequest> registrations_;
   std::vector<v1::LeaseTaskRequest> leases_;
   std::vector<v1::HeartbeatRequest> heartbeats_;
