@@ -1,4 +1,4 @@
-"""A worker of two ranks: one lease, one result; a rank that is killed or stops costs an attempt, not the job."""
+"""A worker of two ranks: blocks together or side by side; a rank that is killed or stops costs attempts, not the job."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import Cluster, deterministic_files, holder, wait_until
+from cluster import Cluster, committed_once, deterministic_files, holder, wait_until
 
 # Blocks that take seconds: what the coordinator knows of them is a heartbeat old.
 JOB = {"samples": 256, "sequence_length": 128}
@@ -28,6 +28,10 @@ def group(tmp_path_factory):
         yield cluster
 
 
+# In the schedule `independent` each rank prunes a block of its own, in the other one all prune every block together.
+SCHEDULES = ["independent", "sequential"]
+
+
 @dataclass
 class Undisturbed:
     """The job when nobody interferes: its name, and its bytes."""
@@ -38,9 +42,13 @@ class Undisturbed:
 
 @pytest.fixture(scope="module")
 def undisturbed(group):
-    job = group.submit("undisturbed", **JOB)
-    group.succeed(job, PATIENCE)
-    return Undisturbed(job, deterministic_files(group.folder / "undisturbed"))
+    """By schedule."""
+    jobs = {}
+    for schedule in SCHEDULES:
+        job = group.submit(f"undisturbed-{schedule}", schedule=schedule, **JOB)
+        group.succeed(job, PATIENCE)
+        jobs[schedule] = Undisturbed(job, deterministic_files(group.folder / f"undisturbed-{schedule}"))
+    return jobs
 
 
 def ranks(group) -> list[int]:
@@ -49,40 +57,52 @@ def ranks(group) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def in_training(group, task: dict) -> bool:
+def in_training(task: dict) -> bool:
     """Whether the group prunes the block, with most of the training still to be done."""
     progress = task.get("progress", {})
     early = 0 < int(progress.get("step", 0)) <= int(progress.get("steps", 0)) / 2
     return holder(task) == "group" and progress.get("stage") == "train" and early
 
 
-def freeze_rank(group, job: str, rank: int) -> tuple[str, int]:
-    """Stops (SIGSTOP) a rank in the middle of a block's training; returns the block and the process.
+def freeze(group, job: str, frozen_ranks: list[int]) -> tuple[list[str], list[int]]:
+    """Stops (SIGSTOP) ranks in the middle of the training; returns the blocks that the group has and the processes.
 
-    No rank goes on without the others, so what the coordinator knows of the block stays as it is from then on.
+    What the coordinator knows of a block whose rank was stopped stays as it is from then on. Each rank has a block of its
+    own, or all of them have one.
     """
 
+    def caught(tasks: dict) -> list[str]:
+        held = [block for block in BLOCKS if holder(tasks[block]) == "group"]
+        of_ranks = [held[rank] for rank in frozen_ranks] if len(held) == 2 else held
+        return held if of_ranks and all(in_training(tasks[block]) for block in of_ranks) else []
+
     def frozen():
-        tasks = group.tasks(job)
-        for block in BLOCKS:
-            if not in_training(group, tasks[block]):
-                continue
-            process = ranks(group)[rank]
+        blocks = caught(group.tasks(job))
+        if not blocks:
+            return None
+        processes = [ranks(group)[rank] for rank in frozen_ranks]
+        for process in processes:
             os.kill(process, signal.SIGSTOP)
-            if in_training(group, group.tasks(job)[block]):
-                return block, process
+        if caught(group.tasks(job)) == blocks:
+            return blocks, processes
+        for process in processes:
             os.kill(process, signal.SIGCONT)
         return None
 
-    return wait_until(frozen, PATIENCE, "a block to be pruned")
+    return wait_until(frozen, PATIENCE, "blocks to be trained")
 
 
-def assert_one_crash(group, job: str, output: str, block: str, message: str, expected: dict[str, bytes]) -> None:
+def assert_crashed_once(
+    group, job: str, output: str, blocks: list[str], message: str, expected: dict[str, bytes]
+) -> None:
     group.succeed(job, PATIENCE)
-    attempts = group.tasks(job)[block]["attempts"]
-    assert [attempt["outcome"] for attempt in attempts] == ["ATTEMPT_OUTCOME_FAILED", "ATTEMPT_OUTCOME_COMMITTED"]
-    assert attempts[0]["reason"] == "FAILURE_REASON_CRASHED", attempts[0]
-    assert message in attempts[0]["message"]
+    tasks = group.tasks(job)
+    committed_once(tasks)
+    for block in blocks:
+        attempts = tasks[block]["attempts"]
+        assert [attempt["outcome"] for attempt in attempts] == ["ATTEMPT_OUTCOME_FAILED", "ATTEMPT_OUTCOME_COMMITTED"]
+        assert attempts[0]["reason"] == "FAILURE_REASON_CRASHED", attempts[0]
+        assert message in attempts[0]["message"]
     assert deterministic_files(group.folder / output) == expected
 
 
@@ -92,11 +112,12 @@ def test_a_group_is_one_worker(group):
     assert [worker["device"]["id"] for worker in workers] == ["cpu,cpu"]
 
 
-def test_blocks_come_out_as_those_of_one_rank(group, undisturbed, cluster):
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_blocks_come_out_as_those_of_one_rank(group, undisturbed, cluster, schedule):
     cluster.start(workers=1)
-    job = cluster.submit("alone", **JOB)
+    job = cluster.submit("alone", schedule=schedule, **JOB)
     cluster.succeed(job, PATIENCE)
-    alone, together = cluster.tasks(job), group.tasks(undisturbed.job)
+    alone, together = cluster.tasks(job), group.tasks(undisturbed[schedule].job)
     for block in BLOCKS:
         one, two = alone[block]["result"]["block"], together[block]["result"]["block"]
         assert two["zeros"] == one["zeros"]
@@ -109,36 +130,55 @@ def test_blocks_come_out_as_those_of_one_rank(group, undisturbed, cluster):
     assert "ranks 2" in together[BLOCKS[0]]["result"]["numerics"]
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_killed_rank(group, undisturbed, rank):
-    output = f"killed-{rank}"
-    job = group.submit(output, **JOB)
-    block, process = freeze_rank(group, job, rank)
-    os.kill(process, signal.SIGKILL)
-    # At once, and not for its silence.
-    assert_one_crash(group, job, output, block, f"rank {rank} was killed by signal 9", undisturbed.files)
+def test_a_group_takes_as_many_blocks_at_once_as_it_has_ranks(group, undisturbed):
+    tasks = group.tasks(undisturbed["independent"].job)
+    committed_once(tasks)
+    for first, second in zip(BLOCKS[::2], BLOCKS[1::2], strict=True):
+        attempts = [tasks[block]["attempts"][0] for block in (first, second)]
+        assert attempts[0]["start_time"] == attempts[1]["start_time"]
+        for block in (first, second):
+            assert "a block each, ranks 2" in tasks[block]["result"]["numerics"]
+    assert "a block for each rank, since 2 blocks would take" in group.log("group")
+    sequential = group.tasks(undisturbed["sequential"].job)
+    assert "a block each" not in sequential[BLOCKS[0]]["result"]["numerics"]
 
 
-def test_stalled_rank(group, undisturbed):
-    job = group.submit("stalled", **JOB)
-    block, process = freeze_rank(group, job, 1)
-    wait_until(lambda: "reason" in group.tasks(job)[block]["attempts"][0], PATIENCE, "the attempt to end")
+@pytest.mark.parametrize(("schedule", "rank"), [("independent", 0), ("independent", 1), ("sequential", 1)])
+def test_killed_rank(group, undisturbed, schedule, rank):
+    output = f"killed-{schedule}-{rank}"
+    job = group.submit(output, schedule=schedule, **JOB)
+    blocks, processes = freeze(group, job, [0, 1])
+    assert len(blocks) == (2 if schedule == "independent" else 1)
+    os.kill(processes[rank], signal.SIGKILL)
+    # At once, and not for its silence; every block that the group had is lost with it.
+    message = f"rank {rank} was killed by signal 9"
+    assert_crashed_once(group, job, output, blocks, message, undisturbed[schedule].files)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_stalled_rank(group, undisturbed, schedule):
+    output = f"stalled-{schedule}"
+    job = group.submit(output, schedule=schedule, **JOB)
+    blocks, processes = freeze(group, job, [1])
+    wait_until(lambda: "reason" in group.tasks(job)[blocks[-1]]["attempts"][0], PATIENCE, "the attempt to end")
     # The ranks are ended when the next task needs a group, which may be right away.
-    wait_until(lambda: process not in ranks(group), PATIENCE, "the stalled rank to be ended")
+    wait_until(lambda: processes[0] not in ranks(group), PATIENCE, "the stalled rank to be ended")
     silence = f"rank 1 said nothing for {RANK_TIMEOUT}s"
-    assert_one_crash(group, job, "stalled", block, silence, undisturbed.files)
+    assert_crashed_once(group, job, output, blocks, silence, undisturbed[schedule].files)
 
 
 def test_a_cancelled_job_stops_all_ranks_and_the_next_one_runs(group, undisturbed):
     job = group.submit("cancelled", **JOB)
-    freeze_rank(group, job, 1)
+    freeze(group, job, [1])
     group.besa("jobs", "cancel", job)
     assert group.finish(job, PATIENCE)["state"] == "JOB_STATE_CANCELLED"
     group.succeed(group.submit("after", **JOB), PATIENCE)
-    assert deterministic_files(group.folder / "after") == undisturbed.files
+    assert deterministic_files(group.folder / "after") == undisturbed["independent"].files
 
 
 def test_no_rank_outlives_its_worker(group):
     processes = ranks(group)
     group.kill_worker("group")
-    wait_until(lambda: not any(Path(f"/proc/{process}/exe").exists() for process in processes), PATIENCE, "the ranks to end")
+    wait_until(
+        lambda: not any(Path(f"/proc/{process}/exe").exists() for process in processes), PATIENCE, "the ranks to end"
+    )
