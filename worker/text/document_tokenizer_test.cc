@@ -31,11 +31,12 @@ class DocumentTokenizerTest : public ::testing::Test {
     return ids;
   }
 
-  std::vector<int32_t> InPieces(const std::string& text, size_t piece_bytes, size_t arriving) {
+  std::vector<int32_t> InPieces(const std::string& text, size_t piece_bytes, size_t arriving, int threads = 1) {
     std::vector<int32_t> ids;
-    DocumentTokenizer out(tokenizer_, ids, piece_bytes);
+    DocumentTokenizer out(tokenizer_, ids, threads, piece_bytes);
     for (size_t i = 0; i < text.size(); i += arriving) EXPECT_TRUE(out.Append(text.substr(i, arriving)).ok());
     EXPECT_TRUE(out.EndDocument(std::nullopt).ok());
+    EXPECT_TRUE(out.Finish().ok());
     return ids;
   }
 
@@ -63,6 +64,36 @@ TEST_F(DocumentTokenizerTest, WithoutSpacesCharactersStayWhole) {
   std::string text;
   for (int i = 0; i < 100; ++i) text += "é";  // two bytes each
   EXPECT_FALSE(InPieces(text, 51, 13).empty());
+}
+
+TEST_F(DocumentTokenizerTest, ThreadsDoNotMatter) {
+  const std::string text = ReadTestFile("golden/text.txt");
+  const std::vector<int32_t> expected = InPieces(text, 300, 100);
+  for (const int threads : {2, 3, 16}) EXPECT_EQ(InPieces(text, 300, 100, threads), expected) << threads;
+}
+
+TEST_F(DocumentTokenizerTest, DocumentsKeepTheirOrderWhateverTheirLength) {
+  const std::vector<std::string> documents = {std::string(200, 'a'), "", "short", std::string(500, 'b')};
+  const auto encoded_by = [&](int threads) {
+    std::vector<int32_t> ids;
+    DocumentTokenizer out(tokenizer_, ids, threads, /*piece_bytes=*/100);
+    for (const std::string& document : documents) {
+      EXPECT_TRUE(out.Append(document).ok());
+      EXPECT_TRUE(out.EndDocument(7).ok());
+    }
+    EXPECT_TRUE(out.Finish().ok());
+    return ids;
+  };
+  EXPECT_EQ(encoded_by(4), encoded_by(1));
+}
+
+TEST_F(DocumentTokenizerTest, WithThreadsTooADocumentThatIsNotUtf8IsRefusedAtItsEnd) {
+  std::vector<int32_t> ids;
+  DocumentTokenizer out(tokenizer_, ids, /*threads=*/4, /*piece_bytes=*/100);
+  ASSERT_TRUE(out.Append(std::string(99, 'a')).ok());
+  ASSERT_TRUE(out.EndDocument(std::nullopt).ok());
+  ASSERT_TRUE(out.Append(std::string(90, 'a') + "\xff").ok());
+  EXPECT_THAT(std::string(out.EndDocument(std::nullopt).message()), HasSubstr("not UTF-8"));
 }
 
 TEST_F(DocumentTokenizerTest, SeparatorsFollowDocuments) {

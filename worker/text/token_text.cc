@@ -65,14 +65,20 @@ struct File {
   ReadProgress progress;
 };
 
-absl::Status ReadText(storage::ObjectStore& store, const File& file, std::optional<int32_t> separator,
-                      const Tokenizer& tokenizer, TokenText& text) {
-  DocumentTokenizer out(tokenizer, text.ids);
+absl::Status ReadDocuments(storage::ObjectStore& store, const File& file, std::optional<int32_t> separator,
+                           DocumentTokenizer& out) {
   if (file.type.format == Format::kParquet) return ReadParquet(store, file.object, file.progress, separator, out);
   const std::string name = file.object.uri.ToString();
   const auto source = Decompress(OpenObject(store, file.object, file.progress), file.type.compression, name);
   if (file.type.format == Format::kJsonLines) return ReadJsonLines(*source, name, separator, out);
   return ReadPlainText(*source, name, file.last ? std::nullopt : separator, out);
+}
+
+absl::Status ReadText(storage::ObjectStore& store, const File& file, const TextRequest& request,
+                      const Tokenizer& tokenizer, TokenText& text) {
+  DocumentTokenizer out(tokenizer, text.ids, request.threads);
+  RETURN_IF_ERROR(ReadDocuments(store, file, request.document_separator, out));
+  return out.Finish();
 }
 
 absl::Status CheckVocabulary(const TokenText& text, size_t begin, const std::string& uri, const TextRequest& request) {
@@ -126,7 +132,7 @@ absl::Status AppendFile(storage::ObjectStore& store, const File& file, const Tex
   } else if (tokenizer == nullptr) {
     return absl::InternalError(absl::StrCat("no tokenizer for ", uri));
   } else {
-    RETURN_IF_ERROR(ReadText(store, file, request.document_separator, *tokenizer, text));
+    RETURN_IF_ERROR(ReadText(store, file, request, *tokenizer, text));
   }
   if (text.ids.size() > kMaxTokens) {
     return FieldError(request.field, absl::StrCat(uri, " and the files before (", text.ids.size(), " tokens)"),

@@ -30,6 +30,8 @@ struct TextRequest {
   std::optional<int32_t> document_separator;
   // May be empty.
   ReadProgress progress;
+  // For encoding text; the ids do not depend on it.
+  int threads = 1;
 };
 
 // Whether reading the file takes a tokenizer: not if it holds ids.

@@ -67,8 +67,8 @@ absl::Status CheckLength(const std::string& name, int64_t length, const ModelCon
 // Reads texts with what they share.
 class TextReader {
  public:
-  TextReader(storage::ObjectStore& store, const Checkpoint& checkpoint, const TaskObserver& observer)
-      : store_(store), checkpoint_(checkpoint), observer_(observer) {}
+  TextReader(storage::ObjectStore& store, const Checkpoint& checkpoint, int threads, const TaskObserver& observer)
+      : store_(store), checkpoint_(checkpoint), threads_(threads), observer_(observer) {}
 
   // `field` is how the request calls the text's addresses.
   absl::StatusOr<text::TokenText> Read(const std::string& field, const std::vector<std::string>& uris) {
@@ -82,7 +82,8 @@ class TextReader {
         .uris = uris,
         .vocab_size = checkpoint_.config().vocab_size,
         .document_separator = end_of_text_,
-        .progress = [this](int64_t done, int64_t total) { return observer_(MakeProgress("tokenize", done, total)); }};
+        .progress = [this](int64_t done, int64_t total) { return observer_(MakeProgress("tokenize", done, total)); },
+        .threads = threads_};
     auto text = text::ReadTokenText(store_, request, tokenizer_ ? &*tokenizer_ : nullptr);
     if (text.ok()) spdlog::info("{}: {} tokens in {}", field, text->ids.size(), text::DescribeFiles(uris));
     return text;
@@ -91,6 +92,7 @@ class TextReader {
  private:
   storage::ObjectStore& store_;
   const Checkpoint& checkpoint_;
+  const int threads_;
   const TaskObserver& observer_;
   std::optional<text::Tokenizer> tokenizer_;
   std::optional<int32_t> end_of_text_;
@@ -193,7 +195,7 @@ absl::StatusOr<v1::TaskResult> RunPrepare(const v1::Assignment& assignment, cons
   ASSIGN_OR_RETURN(*result.mutable_prepare()->mutable_inputs(),
                    FingerprintInputs(environment.store, checkpoint, texts));
 
-  TextReader reader(environment.store, checkpoint, observer);
+  TextReader reader(environment.store, checkpoint, environment.engine.device().threads, observer);
   ASSIGN_OR_RETURN(const text::Windows calibration,
                    PrepareCalibration(spec, folder, checkpoint.config(), environment, reader, result));
   for (int i = 0; i < spec.evaluations_size(); ++i) {
