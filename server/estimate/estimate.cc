@@ -62,7 +62,8 @@ class Estimator {
     survey_ = TimeSurvey();
     prepare_ = device_.task_seconds + Seconds(static_cast<double>(in_.text_bytes), device_.text_bytes_per_second);
     passthrough_ = device_.passthrough_seconds + 2 * Transfer(in_.bytes.others);
-    publish_ = device_.publish_seconds + Transfer(in_.bytes.blocks + in_.bytes.others);
+    const int64_t copied = in_.shares_output ? 0 : in_.bytes.blocks + in_.bytes.others;
+    publish_ = device_.publish_seconds + Transfer(copied);
     evaluate_dense_ = TimeEvaluations(1);
     evaluate_pruned_ = TimeEvaluations(2);
     outcome_ = SimulateFleet();

@@ -32,6 +32,8 @@ struct EstimateInput {
   int32_t workers = 1;
   // That a worker moves to or from the store in a second.
   double bytes_per_second = 0.0;
+  // Publishing gives committed files a second name instead of copying them: ObjectStore::Share.
+  bool shares_output = false;
 };
 
 v1::EstimateJobResponse Estimate(const EstimateInput& input);

@@ -130,6 +130,8 @@ absl::StatusOr<v1::EstimateJobResponse> EstimateJob(const v1::EstimateJobRequest
   input.config = validated.checkpoint.config();
   input.bytes = BytesOf(validated.checkpoint);
   input.bytes_per_second = coordinator.options().worker_bytes_per_second;
+  ASSIGN_OR_RETURN(const storage::Uri output, storage::Uri::Parse(input.spec.output_uri(), "output_uri"));
+  input.shares_output = output.scheme() == "file" && workspace.scheme() == "file";
   RETURN_IF_ERROR(ReadTexts(store, input));
 
   ASSIGN_OR_RETURN(const std::vector<v1::Worker> workers, AllWorkers(coordinator));

@@ -102,6 +102,13 @@ TEST(Estimate, OneWorkerOn7BByHand) {
   EXPECT_EQ(estimate.activation_bytes(), 0);
 }
 
+TEST(Estimate, PublishingFromFolderToFolderCopiesNothing) {
+  EstimateInput input = Input7B();
+  const double copied = Estimate(input).seconds();
+  input.shares_output = true;
+  EXPECT_NEAR(Estimate(input).seconds(), copied - 13.3, 1e-6);
+}
+
 TEST(Estimate, StepsCostTheSameHoweverManySamplesTheyTake) {
   EstimateInput input = Input7B();
   input.device.training_step_seconds = 0.01;

@@ -210,6 +210,16 @@ TEST(MethodRules, BestStaysNearTheDenseModelUnlessToldNotTo) {
   EXPECT_EQ(free.method().recovery().dense_every(), 0);
 }
 
+TEST(MethodRules, BestTakesFullStepsWithAPattern) {
+  v1::JobSpec spec = Spec(v1::METHOD_WANDA);
+  spec.mutable_method()->set_quality(v1::QUALITY_BEST);
+  spec.mutable_method()->set_pattern("2:4");
+  ASSERT_TRUE(ResolveMethod(spec).ok());
+  EXPECT_EQ(spec.method().recovery().learning_rate(), 1e-3);
+  EXPECT_EQ(spec.method().recovery().decay(), 0.0);
+  EXPECT_EQ(spec.method().recovery().dense_every(), 3);
+}
+
 TEST(MethodRules, DenseInputsNeedTwoStreams) {
   const auto spec_with = [](v1::Schedule schedule, v1::Reference reference, int every) {
     v1::JobSpec spec = Spec(v1::METHOD_BESA);

@@ -19,7 +19,8 @@ constexpr int kBalancedEpochs = 4;
 constexpr int kBestEpochs = 12;
 // Smaller steps: with larger ones a small model learns so long a recovery's samples by heart.
 constexpr double kBestLearningRate = 5e-4;
-// Both against learning the samples by heart.
+// Both against learning the samples by heart. A pattern leaves less to learn with, so that full steps without decay do
+// better there (docs/benchmarks.md).
 constexpr double kBestDecay = 3.0;
 constexpr int kBestDenseEvery = 3;
 
@@ -32,7 +33,7 @@ void Recover(int epochs, double learning_rate, v1::MethodSpec& method) {
 
 void KeepNearDense(v1::MethodSpec& method) {
   v1::RecoverySpec& recovery = *method.mutable_recovery();
-  if (!recovery.has_decay()) recovery.set_decay(kBestDecay);
+  if (!recovery.has_decay() && method.pattern().empty()) recovery.set_decay(kBestDecay);
   const bool both_streams =
       method.schedule() == v1::SCHEDULE_SEQUENTIAL && method.reference() != v1::REFERENCE_PRUNED_STREAM;
   if (!recovery.has_dense_every() && both_streams) recovery.set_dense_every(kBestDenseEvery);
@@ -74,7 +75,7 @@ absl::Status ResolveQuality(v1::MethodSpec& method) {
       Recover(kBalancedEpochs, cost::kRecoveryLearningRate, method);
       return absl::OkStatus();
     case v1::QUALITY_BEST:
-      Recover(kBestEpochs, kBestLearningRate, method);
+      Recover(kBestEpochs, method.pattern().empty() ? kBestLearningRate : cost::kRecoveryLearningRate, method);
       KeepNearDense(method);
       return absl::OkStatus();
     default:
