@@ -36,7 +36,7 @@ TEST(FaultyStoreTest, FailsTheChosenCallBeforeOrAfterItsEffect) {
   EXPECT_TRUE(absl::IsUnavailable(store.Copy(folder / "a", folder / "d")));
   EXPECT_EQ(*ReadAll(*real, folder / "d", 10), "1");
 
-  store.SetPlan(FailOnce(StoreOp::kCopy, 1, absl::UnavailableError("not yet")));
+  store.SetPlan(FailOnce(StoreOp::kCopy, 2, absl::UnavailableError("not yet")));
   EXPECT_TRUE(absl::IsUnavailable(store.Share(folder / "a", folder / "e")));
   EXPECT_TRUE(absl::IsNotFound(real->Stat(folder / "e").status()));
   EXPECT_TRUE(store.Share(folder / "a", folder / "e").ok());
