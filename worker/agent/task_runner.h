@@ -56,7 +56,14 @@ class TaskRunner {
   // Computes several such blocks, by default one after the other. An observer's false stops its own block, as far as
   // that can be stopped alone.
   virtual void ComputeSeveral(const std::vector<BlockToPrune>& blocks, const EndingTaker& take) {
-    for (size_t i = 0; i < blocks.size(); ++i) take(i, Compute(*blocks[i].assignment, *blocks[i].observer));
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      absl::StatusOr<TaskEnding> ending = absl::UnknownError("");
+      {
+        const ScopedLogFields fields(blocks[i].log_fields);
+        ending = Compute(*blocks[i].assignment, *blocks[i].observer);
+      }
+      take(i, std::move(ending));
+    }
   }
 
   // Both, one after the other.

@@ -29,8 +29,11 @@ class RankEngineOnCuda : public testing::Test {
     checkpoint_.emplace(storage::Checkpoint::Open(*store_, folder).value());
   }
 
-  // Two blocks, one after the other, on so many GPUs: what each rank makes of the second. 0: without a group.
-  std::vector<BlockPruning> Prune(int ranks, const BesaOptions& options, std::optional<ComputeType> compute) {
+  // Two blocks, one after the other, on so many GPUs: what each rank makes of the second. 0: without a group. Or by a
+  // sweep block 2 and those behind it: what each rank makes of its own.
+  enum class Way { kTogether, kSweep };
+  std::vector<BlockPruning> Prune(int ranks, const BesaOptions& options, std::optional<ComputeType> compute,
+                                  Way way = Way::kTogether, std::optional<Placement> activations = {}) {
     TokenWindows windows = {.windows = 16, .length = 64};
     for (int64_t i = 0; i < 16 * 64; ++i) windows.ids.push_back(static_cast<int32_t>(i * i * 31 % 997));
     const std::string store = absl::StrCat(testing::TempDir(), "/cuda-ranks-", getpid(), "-", groups_++);
@@ -38,11 +41,13 @@ class RankEngineOnCuda : public testing::Test {
     std::vector<std::thread> threads;
     for (int rank = 0; rank < std::max(1, ranks); ++rank) {
       threads.emplace_back([&, rank] {
-        EngineOptions engine_options = {.device = absl::StrCat("cuda:", rank)};
+        EngineOptions engine_options = {.device = absl::StrCat("cuda:", rank), .activations = activations};
         if (ranks > 0) engine_options.ranks = RankOptions{.rank = rank, .size = ranks, .store = store};
         const auto engine = Engine::Create(engine_options);
         ASSERT_TRUE(engine.ok()) << engine.status();
-        for (const int64_t block : {1, 2}) {
+        const bool sweep = way == Way::kSweep;
+        const std::vector<int64_t> blocks = sweep ? std::vector<int64_t>{2 + rank} : std::vector<int64_t>{1, 2};
+        for (const int64_t block : blocks) {
           const PruneRequest request = {.config = &checkpoint_->config(),
                                         .dense = &*checkpoint_,
                                         .block_tensors = checkpoint_->BlockTensors(block),
@@ -51,7 +56,7 @@ class RankEngineOnCuda : public testing::Test {
                                         .block = block,
                                         .options = options,
                                         .compute = compute};
-          auto pruned = (*engine)->Prune(request, nullptr);
+          auto pruned = sweep ? (*engine)->PruneOwnBlock(request, nullptr) : (*engine)->Prune(request, nullptr);
           ASSERT_TRUE(pruned.ok()) << pruned.status();
           results[static_cast<size_t>(rank)] = *std::move(pruned);
         }
@@ -81,6 +86,31 @@ class RankEngineOnCuda : public testing::Test {
 TEST_F(RankEngineOnCuda, AGroupOfOneIsAnEngineAloneToTheBit) {
   for (const ComputeType compute : {ComputeType::kFloat32, ComputeType::kBFloat16}) {
     ExpectSame(Prune(1, options_, compute).front(), Prune(0, options_, compute).front());
+  }
+}
+
+TEST_F(RankEngineOnCuda, ASweepOfOneIsAnEngineAloneToTheBitWhereverActivationsLie) {
+  for (const ComputeType compute : {ComputeType::kFloat32, ComputeType::kBFloat16}) {
+    const BlockPruning alone = Prune(0, options_, compute).front();
+    for (const Placement placement : {Placement::kDevice, Placement::kHost}) {
+      ExpectSame(Prune(1, options_, compute, Way::kSweep, placement).front(), alone);
+    }
+  }
+}
+
+TEST_F(RankEngineOnCuda, InASweepEachGpuPrunesABlockNearlyAsOneAlone) {
+  if (gpus_ < 2) GTEST_SKIP() << "one GPU only";
+  for (const ComputeType compute : {ComputeType::kFloat32, ComputeType::kBFloat16}) {
+    const BlockPruning alone = Prune(0, options_, compute).front();
+    for (int ranks = 2; ranks <= gpus_; ++ranks) {
+      const std::vector<BlockPruning> swept = Prune(ranks, options_, compute, Way::kSweep);
+      const std::vector<BlockPruning> from_host = Prune(ranks, options_, compute, Way::kSweep, Placement::kHost);
+      for (size_t rank = 0; rank < swept.size(); ++rank) ExpectSame(from_host[rank], swept[rank]);
+      // Block 2 is that of the first rank.
+      ASSERT_EQ(swept.front().loss.size(), alone.loss.size());
+      EXPECT_EQ(swept.front().input_sha256, alone.input_sha256);
+      EXPECT_NEAR(swept.front().final_loss, alone.final_loss, 0.02 * alone.final_loss);
+    }
   }
 }
 

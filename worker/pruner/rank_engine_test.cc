@@ -90,6 +90,33 @@ class RankEngineTest : public testing::Test {
     EXPECT_EQ(a.final_loss, b.final_loss);
   }
 
+  // Sweeps of two engines from these blocks on; what becomes of all blocks, in the order of the sweeps.
+  std::vector<BlockPruning> Sweeps(const TokenWindows& windows, const BesaOptions& options,
+                                   const std::vector<int64_t>& firsts) const {
+    std::vector<BlockPruning> swept(2 * firsts.size());
+    OnEngines(2, [&](int rank, Engine& engine) {
+      for (size_t i = 0; i < firsts.size(); ++i) {
+        PruneRequest request = Request(firsts[i] + rank, windows, options);
+        // What it prunes in the next sweep.
+        const int64_t next = request.block + 2;
+        const std::shared_ptr<const storage::TensorSource> source(std::shared_ptr<void>(), &checkpoint_);
+        if (next < 6) request.next = NextBlock{next, checkpoint_.BlockTensors(next), source};
+        auto pruned = engine.PruneOwnBlock(request, nullptr);
+        ASSERT_TRUE(pruned.ok()) << pruned.status();
+        EXPECT_EQ(engine.Cursor().second, firsts[i] + 2);
+        swept[2 * i + static_cast<size_t>(rank)] = *std::move(pruned);
+      }
+    });
+    return swept;
+  }
+
+  static void ExpectNearly(const BlockPruning& swept, const BlockPruning& alone) {
+    EXPECT_EQ(swept.loss.size(), alone.loss.size());
+    EXPECT_EQ(swept.recovery_loss.size(), alone.recovery_loss.size());
+    EXPECT_NEAR(swept.final_loss, alone.final_loss, 0.02 * alone.final_loss);
+    EXPECT_EQ(swept.input_sha256, alone.input_sha256);
+  }
+
   // Share of the rows that lose another number of weights.
   static double RowsThatDiffer(const BlockPruning& a, const BlockPruning& b) {
     double rows = 0;
@@ -223,38 +250,30 @@ TEST_F(RankEngineTest, RanksThatReadOtherWeightsAreFoundOut) {
   });
 }
 
-// Blocks 1 and 2 by a sweep of two engines, then 3 and 4.
 TEST_P(RankMethods, InASweepEachEnginePrunesABlockOfItsOwnNearlyAsAlone) {
   const TokenWindows windows = Windows(13);
-  std::vector<BlockPruning> alone;
+  const std::vector<BlockPruning> swept = Sweeps(windows, GetParam().options, {1});
   OnEngines(1, [&](int, Engine& engine) {
-    for (const int64_t block : {1, 2, 3, 4}) {
-      alone.push_back(engine.Prune(Request(block, windows, GetParam().options), nullptr).value());
+    for (size_t i = 0; i < swept.size(); ++i) {
+      const int64_t block = 1 + static_cast<int64_t>(i);
+      const BlockPruning alone = engine.Prune(Request(block, windows, GetParam().options), nullptr).value();
+      ExpectNearly(swept[i], alone);
+      std::printf("%s, block %d: the final loss is %.2g%% off, %.2g%% of the rows differ\n", GetParam().name,
+                  static_cast<int>(block), 100 * std::abs(swept[i].final_loss / alone.final_loss - 1.0),
+                  100 * RowsThatDiffer(swept[i], alone));
     }
   });
-  std::vector<BlockPruning> swept(4);
-  OnEngines(2, [&](int rank, Engine& engine) {
-    for (const int64_t first : {1, 3}) {
-      PruneRequest request = Request(first + rank, windows, GetParam().options);
-      // What it prunes in the next sweep.
-      const int64_t next = first + rank + 2;
-      const std::shared_ptr<const storage::TensorSource> source(std::shared_ptr<void>(), &checkpoint_);
-      if (next < 6) request.next = NextBlock{next, checkpoint_.BlockTensors(next), source};
-      auto pruned = engine.PruneOwnBlock(request, nullptr);
-      ASSERT_TRUE(pruned.ok()) << pruned.status();
-      EXPECT_EQ(engine.Cursor().second, first + 2);
-      swept[static_cast<size_t>(first - 1 + rank)] = *std::move(pruned);
+}
+
+TEST_F(RankEngineTest, ASweepGoesOnWhereTheLastOneEnded) {
+  const TokenWindows windows = Windows(13);
+  const BesaOptions wanda = {.method = Method::kWanda};
+  const std::vector<BlockPruning> swept = Sweeps(windows, wanda, {1, 3});
+  OnEngines(1, [&](int, Engine& engine) {
+    for (size_t i = 0; i < swept.size(); ++i) {
+      ExpectNearly(swept[i], engine.Prune(Request(1 + static_cast<int64_t>(i), windows, wanda), nullptr).value());
     }
   });
-  for (size_t i = 0; i < swept.size(); ++i) {
-    ASSERT_EQ(swept[i].loss.size(), alone[i].loss.size());
-    ASSERT_EQ(swept[i].recovery_loss.size(), alone[i].recovery_loss.size());
-    EXPECT_NEAR(swept[i].final_loss, alone[i].final_loss, 0.02 * alone[i].final_loss);
-    EXPECT_EQ(swept[i].input_sha256, alone[i].input_sha256);
-    std::printf("%s, block %d: the final loss is %.2g%% off, %.2g%% of the rows differ\n", GetParam().name,
-                static_cast<int>(i + 1), 100 * std::abs(swept[i].final_loss / alone[i].final_loss - 1.0),
-                100 * RowsThatDiffer(swept[i], alone[i]));
-  }
 }
 
 // The two ways may follow each other: what is kept from one is of use to the other, and nothing of it shows.
