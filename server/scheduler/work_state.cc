@@ -4,7 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "proto/time.h"
@@ -110,11 +110,15 @@ class Batches {
   }
 
  private:
-  static std::pair<std::string, absl::Time> KeyOf(const v1::Attempt& attempt) {
-    return {attempt.worker(), FromProto(attempt.start_time())};
+  // What began at the same time. One that ended before time went on was over when the next began.
+  using Key = std::tuple<std::string, absl::Time, const v1::Attempt*>;
+  static Key KeyOf(const v1::Attempt& attempt) {
+    const absl::Time start = FromProto(attempt.start_time());
+    const bool over = attempt.has_end_time() && FromProto(attempt.end_time()) <= start;
+    return {attempt.worker(), start, over ? &attempt : nullptr};
   }
 
-  std::map<std::pair<std::string, absl::Time>, Batch> batches_;
+  std::map<Key, Batch> batches_;
 };
 
 // What has been seen of a worker, or of all.

@@ -87,17 +87,17 @@ void RankTaskRunner::ComputeSeveral(const std::vector<BlockToPrune>& blocks, con
     }
   }
   for (size_t i = 0; i < blocks.size(); ++i) {
+    v1::TaskProgress waiting;
+    waiting.set_stage("wait");
     // Those that wait move on, too.
     const auto observe = [&](const v1::TaskProgress& progress) {
-      v1::TaskProgress waiting;
-      waiting.set_stage("wait");
       waiting.set_step(progress.step());
       waiting.set_steps(progress.steps());
       for (size_t later = i + 1; later < blocks.size(); ++later) (*blocks[later].observer)(waiting);
       return (*blocks[i].observer)(progress);
     };
     // For one that is not wanted any more no group is formed.
-    const bool wanted = i == 0 || observe({});
+    const bool wanted = i == 0 || observe(waiting);
     absl::StatusOr<TaskEnding> ending = absl::CancelledError("stopped");
     if (wanted) {
       const ScopedLogFields fields(blocks[i].log_fields);
@@ -158,7 +158,9 @@ absl::StatusOr<bool> RankTaskRunner::ListenForOwnBlocks(const std::vector<BlockT
     return absl::OkStatus();
   };
   const auto between = [&]() -> absl::Status {
-    for (size_t i = 0; i < blocks.size(); ++i) RETURN_IF_ERROR(observe(i));
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      if (!progress[i].stage().empty()) RETURN_IF_ERROR(observe(i));
+    }
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(Listen(options_.ranks, handle, between));

@@ -42,6 +42,7 @@ v1::RankReport Failure(const absl::Status& status) {
 
 v1::RankReport Progress(int64_t step) {
   v1::RankReport report;
+  report.mutable_progress()->set_stage("train");
   report.mutable_progress()->set_step(step);
   return report;
 }
@@ -95,6 +96,7 @@ struct Several {
       assignments[i].set_kind(v1::TASK_KIND_PRUNE);
       assignments[i].set_block(first + static_cast<int>(i));
       observers[i] = [this, i](const v1::TaskProgress& progress) {
+        EXPECT_FALSE(progress.stage().empty());
         steps[i] = progress.step();
         return bool{wanted[i]};
       };
