@@ -370,6 +370,7 @@ TEST_P(SequentialTest, ThroughBlocksThatNothingWasRemovedFromItIsTheIndependentS
   const BlockPruning sequential = NewEngine()->Prune(SequentialRequest(dense, GetParam()), nullptr).value();
   PruneRequest request = Request(2);
   request.options = GetParam();
+  request.options.schedule = Schedule::kIndependent;
   ExpectSameBits(sequential, NewEngine()->Prune(request, nullptr).value());
 }
 
