@@ -167,7 +167,7 @@ class TorchEngine final : public Engine {
       request.options = ResolveOptions(whole.options, *whole.config, share.samples, share.ranks);
       // What is of no use goes before memory is counted.
       KeepUsable(request, device_.OptionsFor(request.compute), kept_.streams);
-      ASSIGN_OR_RETURN(const Placement placement, ChoosePlacement(request, SharedBlockNeeds(request, share)));
+      ASSIGN_OR_RETURN(const Placement placement, ChoosePlacement(request, share, kSharedBlock));
       kept_.streams.Place(placement);
       StageReporter reporter(observer, clock_);
       RETURN_IF_ERROR(
@@ -190,7 +190,7 @@ class TorchEngine final : public Engine {
       PruneRequest to_first = request;
       to_first.block = request.block - share.rank;
       KeepUsable(to_first, options, kept_.streams);
-      ASSIGN_OR_RETURN(const Placement placement, ChoosePlacement(request, OwnBlockNeeds(request, share)));
+      ASSIGN_OR_RETURN(const Placement placement, ChoosePlacement(request, share, kOwnBlock));
       kept_.streams.Place(placement);
       StageReporter reporter(observer, clock_);
       RETURN_IF_ERROR(TakeStored(to_first, share, options, placement, reporter, kept_.streams.dense));
@@ -205,7 +205,7 @@ class TorchEngine final : public Engine {
       const SampleShare share = ShareOf(whole);
       PruneRequest request = whole;
       request.options = ResolveOptions(whole.options, *whole.config, share.samples);
-      const absl::Status fits = ChoosePlacement(request, OwnBlockNeeds(request, share)).status();
+      const absl::Status fits = ChoosePlacement(request, share, kOwnBlock).status();
       return pruner::ChooseForGroup(whole, Plan(whole.compute).compute, fits, ranks_, device_, clock_, exchange_rate_);
     });
   }
@@ -301,47 +301,26 @@ class TorchEngine final : public Engine {
     return {.samples = request.calibration->windows, .rank = ranks_.rank(), .ranks = ranks_.size()};
   }
 
-  // What a way to prune a block takes of the device, and of the host beside a GPU, by where activations are kept.
+  // What a way to prune a block takes of the device, and of the host beside a GPU.
   struct Needs {
-    std::function<cost::MemoryPlan(const cost::ComputePlan&)> of_device;
-    std::function<int64_t(const cost::ComputePlan&)> of_host;
-    int64_t ranks = 1;
+    decltype(&cost::PlanPruning) of_device;
+    decltype(&cost::HostActivations) of_host;
   };
-
-  static Needs SharedBlockNeeds(const PruneRequest& request, const SampleShare& share) {
-    const int64_t length = request.calibration->length;
-    return {.of_device =
-                [=, &request](const cost::ComputePlan& compute) {
-                  return cost::PlanPruning(*request.config, share.samples, length, request.options, compute);
-                },
-            .of_host =
-                [=, &request](const cost::ComputePlan& compute) {
-                  return cost::HostActivations(*request.config, share.samples, length, request.options, compute);
-                },
-            .ranks = share.ranks};
-  }
-
-  static Needs OwnBlockNeeds(const PruneRequest& request, const SampleShare& share) {
-    const int64_t length = request.calibration->length;
-    return {.of_device =
-                [=, &request](const cost::ComputePlan& compute) {
-                  return cost::PlanShardedPruning(*request.config, share.samples, length, request.options, compute);
-                },
-            .of_host =
-                [=, &request](const cost::ComputePlan& compute) {
-                  return cost::HostShardedActivations(*request.config, share.samples, length, request.options, compute);
-                },
-            .ranks = share.ranks};
-  }
+  static constexpr Needs kSharedBlock = {cost::PlanPruning, cost::HostActivations};
+  static constexpr Needs kOwnBlock = {cost::PlanShardedPruning, cost::HostShardedActivations};
 
   // Where this rank's calibration activations are kept. RESOURCE_EXHAUSTED if the block fits in no way.
-  absl::StatusOr<Placement> ChoosePlacement(const PruneRequest& request, const Needs& needs) const {
+  absl::StatusOr<Placement> ChoosePlacement(const PruneRequest& request, const SampleShare& share,
+                                            const Needs& needs) const {
+    const int64_t length = request.calibration->length;
     const auto compute = [&](Placement placement) {
       cost::ComputePlan of_rank = Plan(request.compute, placement);
-      of_rank.ranks = needs.ranks;
+      of_rank.ranks = share.ranks;
       return of_rank;
     };
-    const auto plan = [&](Placement placement) { return needs.of_device(compute(placement)); };
+    const auto plan = [&](Placement placement) {
+      return needs.of_device(*request.config, share.samples, length, request.options, compute(placement));
+    };
     const bool cuda = device_.device().is_cuda();
     const std::string what = absl::StrCat("block ", request.block);
     if (activations_ != Placement::kHost) {
@@ -353,7 +332,8 @@ class TorchEngine final : public Engine {
     RETURN_IF_ERROR(
         CheckMemory(absl::StrCat(what, ", with calibration activations in host memory"), plan(Placement::kHost)));
     if (!cuda) return Placement::kHost;
-    const int64_t needed = needs.of_host(compute(Placement::kHost));
+    const int64_t needed =
+        needs.of_host(*request.config, share.samples, length, request.options, compute(Placement::kHost));
     const int64_t free = ComputeDevice::AvailableHostMemory(kept_.streams.bytes());
     if (needed > free) {
       return NotEnoughMemory(absl::StrCat(what, ", in host memory"), "calibration activations", needed, free);
