@@ -5,7 +5,6 @@
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
