@@ -248,7 +248,7 @@ class Estimator {
     AddStage("write", static_cast<double>(blocks_) * block.write, 0, 0);
     AddStage("upload", static_cast<double>(blocks_) * block.upload, 0,
              in_.bytes.blocks + blocks_ * shape_.TotalRows() * kAllocationBytes, /*beside=*/!sequential());
-    AddStage("passthrough", passthrough_, in_.bytes.others + in_.bytes.headers, in_.bytes.others);
+    AddStage("passthrough", passthrough_, in_.bytes.others + in_.bytes.headers, in_.bytes.others, /*beside=*/true);
     if (!in_.evaluation_windows.empty()) {
       AddStage("evaluate", evaluate_dense_ + evaluate_pruned_,
                EvaluationBytes(1) + EvaluationBytes(2) + 2 * in_.bytes.headers, 0);

@@ -44,10 +44,13 @@ TEST(FleetMetrics, ProgressOfARunningBlockIsSeen) {
   const TestWorker worker;
   ASSERT_TRUE(bench.Register(worker).ok());
   const std::string job = bench.CreateJob(/*blocks=*/1, /*evaluation=*/false);
-  const auto prepare = bench.Lease(worker, "r1");
-  ASSERT_TRUE(prepare.ok());
-  ASSERT_TRUE(bench.Commit(worker, prepare->assignment()).ok());
-  const auto block = bench.Lease(worker, "r2");
+  // prepare and passthrough
+  for (const char* request : {"r1", "r2"}) {
+    const auto before = bench.Lease(worker, request);
+    ASSERT_TRUE(before.ok());
+    ASSERT_TRUE(bench.Commit(worker, before->assignment()).ok());
+  }
+  const auto block = bench.Lease(worker, "r3");
   ASSERT_TRUE(block.ok());
   ASSERT_EQ(block->assignment().kind(), v1::TASK_KIND_PRUNE);
   ASSERT_TRUE(metrics.Refresh().ok());

@@ -79,7 +79,7 @@ TEST(Retry, KeepsCommittedTasksAndDoesTheRestAgain) {
   EXPECT_FALSE(job.job().has_end_time());
   EXPECT_EQ(job.job().progress().blocks_committed(), 2);
 
-  EXPECT_THAT(job.WorkOff(worker), ElementsAre("prune-00002", "passthrough", "evaluate-dense", "evaluate-pruned"));
+  EXPECT_THAT(job.WorkOff(worker), ElementsAre("prune-00002", "evaluate-dense", "evaluate-pruned"));
   EXPECT_EQ(job.state(), v1::JOB_STATE_PUBLISHING);
 }
 

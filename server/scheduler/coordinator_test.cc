@@ -72,7 +72,11 @@ TEST(Coordinator, TheOldestJobComesFirstAndTwoWorkersShareIt) {
   EXPECT_EQ(bench.Lease(kB, "r1")->assignment().lease().task(), young + "/tasks/prepare")
       << "the old job has nothing else to do yet";
   ASSERT_TRUE(bench.Commit(kA, prepare).ok());
-  EXPECT_EQ(bench.Lease(kA, "r2")->assignment().lease().task(), old + "/tasks/prune-00000");
+  const auto passthrough = bench.Lease(kA, "r2")->assignment();
+  EXPECT_EQ(passthrough.lease().task(), old + "/tasks/passthrough");
+  TestWorker a = kA;
+  a.held = {passthrough.lease().id()};
+  EXPECT_EQ(bench.Lease(a, "r3")->assignment().lease().task(), old + "/tasks/prune-00000");
   TestWorker b = kB;
   b.held = {"j2/prepare/1"};
   EXPECT_EQ(bench.Lease(b, "r2")->assignment().lease().task(), old + "/tasks/prune-00001");
@@ -82,13 +86,15 @@ TEST(Coordinator, TheCursorOfAnotherJobDoesNotMatter) {
   CoordinatorBench bench;
   ASSERT_TRUE(bench.Register(kA).ok());
   const std::string name = bench.CreateJob(3);
-  ASSERT_TRUE(bench.Commit(kA, bench.Lease(kA, "r1")->assignment()).ok());
+  for (const char* request : {"prepare", "passthrough"}) {
+    ASSERT_TRUE(bench.Commit(kA, bench.Lease(kA, request)->assignment()).ok());
+  }
   v1::Cursor cursor;
   cursor.set_job("jobs/another");
   cursor.set_block(2);
   TestWorker a = kA;
   const auto first = bench.Lease(a, "r2", cursor)->assignment();
-  EXPECT_EQ(first.block(), 0);
+  EXPECT_EQ(first.lease().task(), name + "/tasks/prune-00000");
   a.held = {first.lease().id()};
   cursor.set_job(name);
   EXPECT_EQ(bench.Lease(a, "r3", cursor)->assignment().block(), 2);
@@ -375,15 +381,17 @@ TEST(Coordinator, TwoJobsShareTwoWorkersAndAHigherPriorityGetsBoth) {
   EXPECT_EQ(of_a.lease().task(), name + "/tasks/prepare");
   ASSERT_TRUE(bench.Commit(a, of_a).ok());
   ASSERT_TRUE(bench.Commit(b, of_b).ok());
-  EXPECT_EQ(next(a).lease().task(), name + "/tasks/prune-00000");
-  EXPECT_EQ(next(b).lease().task().substr(0, name.size()), name);
+  EXPECT_EQ(next(a).lease().task(), name + "/tasks/passthrough");
+  EXPECT_EQ(next(b).lease().task(), name + "/tasks/prune-00000");
 }
 
 TEST(Coordinator, AWorkerThatDrainsFinishesItsTaskAndGetsNoMoreUntilUndrained) {
   CoordinatorBench bench;
   ASSERT_TRUE(bench.Register(kA).ok());
   const std::string name = bench.CreateJob(2, /*evaluation=*/false, v1::SCHEDULE_SEQUENTIAL);
-  ASSERT_TRUE(bench.Commit(kA, bench.Lease(kA, "r1")->assignment()).ok());
+  for (const char* request : {"prepare", "passthrough"}) {
+    ASSERT_TRUE(bench.Commit(kA, bench.Lease(kA, request)->assignment()).ok());
+  }
   const v1::Assignment block = bench.Lease(kA, "r2")->assignment();
   const v1::Worker drained = *bench.coordinator->SetDraining("workers/a", true, {"ipv4:10.0.0.1:7"});
   EXPECT_TRUE(drained.draining());

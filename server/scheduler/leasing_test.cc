@@ -97,7 +97,7 @@ std::vector<int32_t> BlocksOf(const std::vector<v1::Assignment>& assignments) {
 TEST(Lease, AWorkerThatCanTakeSeveralBlocksGetsThoseBehindEachOther) {
   TestJob job(5, /*evaluation=*/false);
   TestWorker group{.most_blocks = 2};
-  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());  // prepare, alone
+  ASSERT_TRUE(job.Commit(group, job.WorkUpTo(group, "passthrough")).ok());  // prepare and passthrough, each alone
   const auto first = job.LeaseAll(group);
   EXPECT_THAT(BlocksOf(first), ElementsAre(0, 1));
   EXPECT_NE(first[0].lease().id(), first[1].lease().id());
@@ -109,7 +109,7 @@ TEST(Lease, AWorkerThatCanTakeSeveralBlocksGetsThoseBehindEachOther) {
 TEST(Lease, OfSeveralBlocksEachIsCommittedOrFailsByItself) {
   TestJob job(2, /*evaluation=*/false);
   TestWorker group{.most_blocks = 2};
-  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());
+  ASSERT_TRUE(job.Commit(group, job.WorkUpTo(group, "passthrough")).ok());
   const auto blocks = job.LeaseAll(group);
   ASSERT_EQ(blocks.size(), 2u);
   ASSERT_TRUE(job.Commit(group, blocks[1]).ok());
@@ -122,7 +122,7 @@ TEST(Lease, OfSeveralBlocksEachIsCommittedOrFailsByItself) {
 TEST(Lease, SeveralBlocksAreHandedOutAgainTogetherWhenTheAnswerWasLost) {
   TestJob job(4, /*evaluation=*/false);
   TestWorker group{.most_blocks = 3};
-  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());
+  ASSERT_TRUE(job.Commit(group, job.WorkUpTo(group, "passthrough")).ok());
   const auto granted = job.LeaseAll(group, "request-7");
   ASSERT_THAT(BlocksOf(granted), ElementsAre(0, 1, 2));
   const auto repeated = job.LeaseAll(group, "request-7");
@@ -139,7 +139,7 @@ TEST(Lease, SeveralBlocksAreHandedOutAgainTogetherWhenTheAnswerWasLost) {
 TEST(Lease, SeveralBlocksDoNotKeepOtherWorkersIdle) {
   TestJob job(4, /*evaluation=*/false);
   TestWorker group{.most_blocks = 4};
-  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());
+  ASSERT_TRUE(job.Commit(group, job.WorkUpTo(group, "passthrough")).ok());
   job.context.fleet.workers = 2;
   EXPECT_THAT(BlocksOf(job.LeaseAll(group)), ElementsAre(0, 1)) << "the other one gets two as well";
 }
@@ -147,7 +147,7 @@ TEST(Lease, SeveralBlocksDoNotKeepOtherWorkersIdle) {
 TEST(Lease, InTheSequentialScheduleThereIsOneBlockAtATime) {
   TestJob job(4, /*evaluation=*/false, v1::SCHEDULE_SEQUENTIAL);
   TestWorker group{.most_blocks = 2};
-  ASSERT_TRUE(job.Commit(group, job.LeaseAll(group).at(0)).ok());
+  ASSERT_TRUE(job.Commit(group, job.WorkUpTo(group, "passthrough")).ok());
   EXPECT_THAT(BlocksOf(job.LeaseAll(group)), ElementsAre(0));
 }
 

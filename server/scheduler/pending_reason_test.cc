@@ -35,6 +35,9 @@ TEST(PendingReason, SaysHowMuchMemoryIsMissing) {
 
   ASSERT_TRUE(job.Commit(worker, job.WorkUpTo(worker, "passthrough")).ok());
   EXPECT_EQ(JobPendingReason(job.rows, {2, kGiB * 3 / 2}, true),
+            "task prune-00000 needs 4.0 GiB of device memory, the largest worker has 1.5 GiB");
+  ASSERT_TRUE(job.Commit(worker, job.WorkUpTo(worker, "prune-00002")).ok());
+  EXPECT_EQ(JobPendingReason(job.rows, {2, kGiB * 3 / 2}, true),
             "task evaluate-dense needs 2.0 GiB of device memory, the largest worker has 1.5 GiB");
 }
 

@@ -16,9 +16,9 @@ int RankOf(v1::TaskKind kind) {
       return 0;
     case v1::TASK_KIND_SWEEP:
       return 1;
-    case v1::TASK_KIND_PRUNE:
-      return 2;
     case v1::TASK_KIND_PASSTHROUGH:
+      return 2;
+    case v1::TASK_KIND_PRUNE:
       return 3;
     default:
       return 4;

@@ -26,8 +26,9 @@ struct Taker {
 // on others will have pruned sooner. By preference:
 //   1. prepare, without which nothing else starts,
 //   2. sweeps, for which the blocks wait,
-//   3. blocks, as order_of_work.h says,
-//   4. passthrough, 5. the evaluations, so that the fleet finishes the blocks first.
+//   3. passthrough, which needs no device: it is copied beside the first block, while at the end all would wait,
+//   4. blocks, as order_of_work.h says,
+//   5. the evaluations, so that the fleet finishes the blocks first.
 std::optional<size_t> PickTask(const JobRows& rows, const Taker& taker, const Context& context);
 
 // Whether a worker that can take several may have `next` beside `before`: blocks of SCHEDULE_INDEPENDENT, one right

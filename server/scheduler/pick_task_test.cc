@@ -13,11 +13,11 @@ using testing::kBlockMemory;
 using testing::TestJob;
 using testing::TestWorker;
 
-TEST(PickTask, BlocksComeBeforeThePassthroughAndTheEvaluations) {
+TEST(PickTask, BlocksComeBeforeTheEvaluationsAndBehindThePassthrough) {
   TestJob job(2);
   TestWorker worker;
   EXPECT_THAT(job.WorkOff(worker),
-              ElementsAre("prepare", "prune-00000", "prune-00001", "passthrough", "evaluate-dense", "evaluate-pruned"));
+              ElementsAre("prepare", "passthrough", "prune-00000", "prune-00001", "evaluate-dense", "evaluate-pruned"));
 }
 
 TEST(PickTask, TheLowestBlockAtOrAfterTheCursorComesFirst) {

@@ -25,7 +25,7 @@ TEST(Plan, HasTheTasksInTheOrderPrepareBlocksPassthroughEvaluations) {
 TEST(Plan, WithoutATextToEvaluateOnNothingIsEvaluated) {
   TestJob job(1, /*evaluation=*/false);
   TestWorker worker;
-  EXPECT_THAT(job.WorkOff(worker), ElementsAre("prepare", "prune-00000", "passthrough"));
+  EXPECT_THAT(job.WorkOff(worker), ElementsAre("prepare", "passthrough", "prune-00000"));
   EXPECT_EQ(job.state(), v1::JOB_STATE_PUBLISHING);
 }
 
@@ -45,6 +45,9 @@ TEST(Plan, ThePrunedEvaluationWaitsForAllBlocksAndThePassthrough) {
   TestJob job(2);
   TestWorker worker;
   const auto passthrough = job.WorkUpTo(worker, "passthrough");
+  EXPECT_EQ(UnmetDependencies(job.rows, job.task("evaluate-pruned")), 3);
+  // The blocks are committed while it is still being copied.
+  ASSERT_TRUE(job.Commit(worker, job.WorkUpTo(worker, "prune-00001")).ok());
   EXPECT_EQ(UnmetDependencies(job.rows, job.task("evaluate-pruned")), 1);
   EXPECT_EQ(job.task_state("evaluate-pruned"), v1::TASK_STATE_BLOCKED);
   ASSERT_TRUE(job.Commit(worker, passthrough).ok());

@@ -82,6 +82,14 @@ TEST_F(WorkStateTest, OneThatAsksPrunesNothing) {
   for (int block = 1; block < 6; ++block) ASSERT_EQ(job.Lease(a, "", block)->block(), block);
 }
 
+// It asks for a block right away.
+TEST_F(WorkStateTest, AWorkerThatCopiesThePassthroughIsExpectedToPrune) {
+  job.WorkUpTo(a, "passthrough");
+  const WorkState state = Read();
+  EXPECT_TRUE(state.running.empty());
+  EXPECT_EQ(state.others, 2);
+}
+
 TEST_F(WorkStateTest, AWalkIsMeasuredFromTheBlockPrunedBefore) {
   const v1::Assignment first = job.WorkUpTo(a, "prune-00000");
   job.context.now += absl::Seconds(2);
@@ -98,7 +106,7 @@ TEST_F(WorkStateTest, AWalkIsMeasuredFromTheBlockPrunedBefore) {
 TEST_F(WorkStateTest, BlocksThatAWorkerGotAtOnceTakeItsTimeTogether) {
   job.context.fleet.workers = 1;
   a.most_blocks = 2;
-  ASSERT_TRUE(job.Commit(a, *job.Lease(a)).ok());
+  ASSERT_TRUE(job.Commit(a, job.WorkUpTo(a, "passthrough")).ok());
   const auto first = job.LeaseAll(a);
   ASSERT_EQ(first.size(), 2u);
   EXPECT_DOUBLE_EQ(Read().running[0].remaining, 2.0) << "in blocks";

@@ -4,6 +4,7 @@
 #include <optional>
 #include <queue>
 #include <stdexcept>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -47,12 +48,15 @@ class Coordinator {
   void At(double seconds) { context_.now = absl::UnixEpoch() + absl::Hours(1) + absl::Seconds(seconds); }
   void SetWorkers(int32_t connected) { context_.fleet.workers = connected; }
 
-  std::optional<v1::Assignment> Lease(const std::string& worker, std::optional<int32_t> cursor) {
-    const server::LeaseAsked asked{.worker = worker,
-                                   .incarnation = worker,
-                                   .request_id = absl::StrCat(++requests_),
-                                   .held_leases = {},
-                                   .taker = {kMemory, cursor, worker}};
+  // `held`: what it copies meanwhile.
+  std::optional<v1::Assignment> Lease(const std::string& worker, std::optional<int32_t> cursor,
+                                      const std::optional<v1::Assignment>& held) {
+    server::LeaseAsked asked{.worker = worker,
+                             .incarnation = worker,
+                             .request_id = absl::StrCat(++requests_),
+                             .held_leases = {},
+                             .taker = {kMemory, cursor, worker}};
+    if (held) asked.held_leases.push_back(held->lease().id());
     std::vector<v1::Assignment> granted = *Apply(server::OnLeaseAsked(rows_, asked, context_));
     if (granted.empty()) return std::nullopt;
     return std::move(granted.front());
@@ -109,6 +113,8 @@ struct Worker {
   std::string name;
   std::optional<int32_t> cursor;
   std::optional<v1::Assignment> at_work;
+  // The passthrough task, beside the work.
+  std::optional<v1::Assignment> copying;
   v1::TaskResult result;
   Span span;
   double walked = 0.0;
@@ -117,7 +123,7 @@ struct Worker {
   int64_t serial = 0;
 };
 
-enum class What { kJoin, kAsk, kDone, kDie, kExpire };
+enum class What { kJoin, kAsk, kDone, kCopied, kDie, kExpire };
 
 struct Event {
   double time = 0.0;
@@ -192,6 +198,9 @@ class Simulation {
       case What::kDone:
         if (worker.alive && event.serial == worker.serial) Done(event.worker);
         return;
+      case What::kCopied:
+        if (worker.alive) Copied(worker);
+        return;
       case What::kDie:
         return Die(event.worker);
       case What::kExpire:
@@ -208,10 +217,28 @@ class Simulation {
   void Ask(size_t index) {
     Worker& worker = workers_[index];
     ++worker.serial;
-    worker.at_work = coordinator_.Lease(worker.name, worker.cursor);
+    worker.at_work = coordinator_.Lease(worker.name, worker.cursor, worker.copying);
+    if (worker.at_work && worker.at_work->kind() == v1::TASK_KIND_PASSTHROUGH) return Copy(index);
     if (!worker.at_work) return At(now_ + kPollShare * scenario_.lease_term, What::kAsk, index);
     Begin(worker);
     At(worker.span.end, What::kDone, index);
+  }
+
+  // Goes on with something else at once.
+  void Copy(size_t index) {
+    Worker& worker = workers_[index];
+    worker.copying = std::exchange(worker.at_work, std::nullopt);
+    At(now_ + scenario_.others.passthrough + scenario_.others.every_task, What::kCopied, index);
+    Ask(index);
+  }
+
+  void Copied(Worker& worker) {
+    v1::TaskResult result;
+    AddFile("rest-00000.safetensors", result);
+    result.mutable_passthrough();
+    coordinator_.Commit(worker.name, *worker.copying, result);
+    worker.copying.reset();
+    if (coordinator_.WorkAppeared()) WakeIdle();
   }
 
   void Begin(Worker& worker) {
@@ -240,9 +267,7 @@ class Simulation {
       case v1::TASK_KIND_EVALUATE_PRUNED:
         return BeginEvaluation(worker, scenario_.others.evaluate_pruned, /*pruned=*/true);
       default:
-        AddFile("rest-00000.safetensors", worker.result);
-        worker.result.mutable_passthrough();
-        worker.span.end = now_ + scenario_.others.passthrough + scenario_.others.every_task;
+        throw std::runtime_error(absl::StrCat("no worker is busy with ", v1::TaskKind_Name(worker.at_work->kind())));
     }
   }
 
@@ -332,6 +357,9 @@ class Simulation {
   void Die(size_t index) {
     Worker& worker = workers_[index];
     worker.alive = false;
+    if (worker.copying) {
+      At(now_ + scenario_.lease_term, What::kExpire, index, std::exchange(worker.copying, std::nullopt));
+    }
     if (!worker.at_work) return;
     Span span = worker.span;
     span.end = now_;

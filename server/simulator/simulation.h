@@ -30,6 +30,7 @@ struct Shape {
 // Seconds of the tasks that prune nothing, beside the preparation, and what every task takes beyond its work. An
 // evaluation of 0 s does not take place.
 struct OtherTasks {
+  // Copied beside what its worker does next, which it does not hold up.
   double passthrough = 0.0;
   double evaluate_dense = 0.0;
   double evaluate_pruned = 0.0;

@@ -112,6 +112,12 @@ def test_killing_any_of_eight_costs_its_block(tmp_path, deep_model, alone):
     killed = []
 
     def kill_three(service, job):
+        # Whoever copies it does so beside its first block, and would lose both.
+        wait_until(
+            lambda: service.tasks(job)["passthrough"]["state"] == "TASK_STATE_COMMITTED",
+            120,
+            "the passthrough to be copied",
+        )
         for _ in range(3):
             blocks = [f"prune-{block:05d}" for block in range(BLOCKS)]
             chance.shuffle(blocks)

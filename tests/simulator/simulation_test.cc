@@ -35,6 +35,28 @@ TEST_F(SimulationTest, OneWorkerWalksNothing) {
   EXPECT_NEAR(outcome.seconds, 80 * (3.2 + write), 1e-6);
 }
 
+TEST_F(SimulationTest, ThePassthroughIsCopiedBesideTheBlocks) {
+  Scenario scenario = Of("70B", 2);
+  const double pruned = Simulate(scenario).seconds;
+  scenario.others.passthrough = 20;
+  EXPECT_EQ(Simulate(scenario).seconds, pruned);
+  EXPECT_EQ(Simulate(scenario).all_seconds, pruned);
+  scenario.others.passthrough = 1000;
+  EXPECT_EQ(Simulate(scenario).seconds, pruned);
+  EXPECT_EQ(Simulate(scenario).all_seconds, 1000) << "the job ends with its last task";
+}
+
+TEST_F(SimulationTest, ThePassthroughOfAWorkerThatDiesIsCopiedByAnother) {
+  Scenario scenario = Of("70B", 2);
+  scenario.others.passthrough = 1000;
+  // The first prepares, and so it is the first to ask for something else.
+  scenario.workers[0].dies = 1;
+  const Outcome outcome = Simulate(scenario);
+  EXPECT_EQ(outcome.lost_attempts, 1) << "the block that it was at";
+  EXPECT_GE(outcome.all_seconds, 1 + scenario.lease_term + 1000);
+  EXPECT_LE(outcome.all_seconds, outcome.seconds + 1000);
+}
+
 TEST_F(SimulationTest, EightWorkersOn70B) {
   EXPECT_GE(Speedup("70B", 8, v1::ACTIVATIONS_WALKED), 3.6);
   EXPECT_GE(Speedup("70B", 8, v1::ACTIVATIONS_STORED), 5.8);
