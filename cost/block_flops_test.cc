@@ -51,9 +51,9 @@ TEST(BlockFlops, AnIndependentBlockIsOneForwardAndItsPasses) {
   const double forward = ForwardFlops(shape, 128, 2048);
   const double training = TrainingFlops(shape, 128, 2048);
   BesaOptions options = ResolveOptions({}, Llama7B(), 128);
-  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 128, 2048, options), forward + training);
+  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 0, 128, 2048, options), forward + training);
   options.recovery.epochs = 4;
-  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 128, 2048, options), forward + 5 * training);
+  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 0, 128, 2048, options), forward + 5 * training);
 }
 
 TEST(BlockFlops, ASequentialBlockWalksThePrunedStreamAndForADenseReferenceTheDenseOneToo) {
@@ -61,9 +61,29 @@ TEST(BlockFlops, ASequentialBlockWalksThePrunedStreamAndForADenseReferenceTheDen
   const double forward = ForwardFlops(shape, 128, 2048);
   const double training = TrainingFlops(shape, 128, 2048);
   BesaOptions options = ResolveOptions({.schedule = Schedule::kSequential}, Llama7B(), 128);
-  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 128, 2048, options), 3 * forward + training);
+  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 0, 128, 2048, options), 3 * forward + training);
   options.reference = Reference::kPrunedStream;
-  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 128, 2048, options), 2 * forward + training);
+  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 0, 128, 2048, options), 2 * forward + training);
+}
+
+TEST(BlockFlops, LookingAheadAllBlocksButTheLastGoThroughTheNextOneToo) {
+  const BlockShape shape = BlockShape::Of(Llama7B(), 0);
+  const double forward = ForwardFlops(shape, 128, 2048);
+  const double training = TrainingFlops(shape, 128, 2048);
+  const double linears = 2.0 * 128 * 2048 * static_cast<double>(shape.TotalWeights());
+  const double lookahead = LookaheadFlops(shape, 128, 2048);
+  EXPECT_DOUBLE_EQ(lookahead, 2 * linears + 3.5 * (forward - linears)) << "there, and back the gradients of its inputs";
+
+  BesaOptions options = ResolveOptions({.lookahead = true}, Llama7B(), 128);
+  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 0, 128, 2048, options), forward + training + lookahead / 2)
+      << "with half of the windows; the next block's reference is made in the pass that takes its statistics";
+  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 31, 128, 2048, options), forward + training) << "the last block";
+  options.recovery.epochs = 2;
+  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 0, 128, 2048, options), forward + 3 * (training + lookahead));
+  options.schedule = Schedule::kSequential;
+  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 0, 128, 2048, options), 4 * forward + 3 * (training + lookahead));
+  options = ResolveOptions({.method = Method::kWanda, .lookahead = true}, Llama7B(), 128);
+  EXPECT_DOUBLE_EQ(BlockFlops(Llama7B(), 0, 128, 2048, options), forward) << "nothing is trained";
 }
 
 }  // namespace

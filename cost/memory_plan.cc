@@ -94,6 +94,11 @@ struct Sizes {
     const int64_t head_norms = (2 * H() + 2 * Q()) * element() + 3 * N() * kAccumulatorBytes;
     return std::max({loss, mlp, attention_backward, head_norms});
   }
+  // The same where the loss looks ahead with `ahead` windows of the batch: the next block's step, which keeps no inputs
+  // of its linears, beside the output of this one and everything that it has kept; or this one's step.
+  int64_t StepLookingAhead(int64_t batch, int64_t ahead) const {
+    return std::max(Step(batch), ForwardKept() + H() * element() + Step(batch) * ahead / batch);
+  }
 
   storage::ModelConfig config;
   BlockShape shape;
@@ -232,7 +237,14 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
   // Other methods have no steps, and no batch size.
   const bool besa = options.method == Method::kBesa;
   const int64_t batch_tokens = besa ? std::min(samples, options.batch_size) * length : 0;
-  const int64_t training_step = besa ? batch_tokens * sizes.Step(options.batch_size) : 0;
+  const bool ahead = LooksAhead(options);
+  const auto step_of = [&](int64_t batch, int64_t looking_ahead) {
+    return ahead ? sizes.StepLookingAhead(batch, looking_ahead) : sizes.Step(batch);
+  };
+  const int64_t training_step =
+      besa ? batch_tokens * step_of(options.batch_size, WindowsLookingAhead(options, options.batch_size)) : 0;
+  // What each batch of a training has: inputs, reference, and that of the next block.
+  const int64_t sources = ahead ? 3 : 2;
   const int64_t weights = sizes.shape.TotalWeights();
   const int64_t block_as_read = sizes.HostBytes(weights);
   const int64_t rows = sizes.shape.TotalRows();
@@ -243,6 +255,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
 
   // What BlockWorkspace keeps from block to block: a recorded step keeps what it works in, and its inputs.
   std::vector<MemoryPlan::Part> kept = {{"weights", sizes.Weights()}};
+  if (ahead) kept.push_back({"next block's weights", sizes.Weights()});
   const MemoryPlan::Part pruned_weights = {"pruned weights", sizes.Weights()};
   if (besa) {
     kept.push_back(pruned_weights);
@@ -250,13 +263,14 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
     kept.push_back({"order of importance", 2 * weights});
     kept.push_back({"allocation", allocation});
     if (compute.cuda) {
-      kept.push_back({"training step", training_step + 2 * batch_tokens * sizes.H() * sizes.element()});
+      kept.push_back({"training step", training_step + sources * batch_tokens * sizes.H() * sizes.element()});
     }
   }
   // float32 states of every weight, and its gradient.
   const int64_t recovery_tokens =
       options.recovery.given() ? std::min(samples, options.recovery.batch_size) * length : 0;
-  const int64_t recovery_step = recovery_tokens * sizes.Step(std::max<int64_t>(1, options.recovery.batch_size));
+  const int64_t recovery_batch = std::max<int64_t>(1, options.recovery.batch_size);
+  const int64_t recovery_step = recovery_tokens * step_of(recovery_batch, recovery_batch);
   if (options.recovery.given()) {
     if (!besa) kept.push_back(pruned_weights);
     kept.push_back({"recovery", (kRecoveryStates * kAccumulatorBytes + sizes.element()) * weights});
@@ -266,7 +280,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
                                           6 * 8 * std::min(sizes.LargestLinear(), SortedAtOnce(compute.cuda))});
     }
     if (compute.cuda) {
-      kept.push_back({"recovery step", recovery_step + 2 * recovery_tokens * sizes.H() * sizes.element()});
+      kept.push_back({"recovery step", recovery_step + sources * recovery_tokens * sizes.H() * sizes.element()});
     }
   }
   // `moving`: tokens of activations that are on their way to or from the device.
@@ -274,7 +288,7 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
     parts.insert(parts.end(), kept.begin(), kept.end());
     parts.push_back({"block as read", block_as_read});
     // A worker reads the next block and, where that need not wait for it, writes the last one meanwhile.
-    parts.push_back({"block read ahead", block_as_read});
+    parts.push_back({ahead ? "blocks read ahead" : "block read ahead", (ahead ? 2 : 1) * block_as_read});
     const bool sequential = options.schedule == Schedule::kSequential;
     parts.push_back({sequential ? "committed block as read" : "block being written", block_as_read});
     if (streaming) parts.push_back({"batches in transit", moving * sizes.H() * sizes.element()});
@@ -306,8 +320,9 @@ MemoryPlan PlanPruning(const storage::ModelConfig& config, int64_t all_samples, 
     statistics.parts.push_back({"Hessians", Hessians(sizes) + AddingToHessians(sizes, walk_tokens)});
   }
   moments.push_back(statistics);
-  // Of inputs and reference, two batches each.
-  const int64_t pass_moving = 4 * std::max({walk_tokens, batch_tokens, recovery_tokens});
+  if (ahead) streams_and.push_back({"next block's reference", stream});
+  // Two batches of each.
+  const int64_t pass_moving = 2 * sources * std::max({walk_tokens, batch_tokens, recovery_tokens});
   const int64_t final_pass = walk_tokens * (sizes.Forward() + 3 * sizes.H() * kAccumulatorBytes);
   if (besa) {
     const int64_t step = compute.cuda ? 0 : std::max(training_step, recovery_step);
@@ -340,7 +355,8 @@ int64_t HostActivations(const storage::ModelConfig& config, int64_t all_samples,
   const Sizes sizes(config, length, compute);
   // LibTorch takes pinned memory in powers of two.
   const auto stream = static_cast<uint64_t>(ShareOf(all_samples, compute) * length * sizes.H() * sizes.element());
-  return (KeepsDenseInputs(options) ? 3 : 2) * static_cast<int64_t>(std::bit_ceil(stream));
+  const int64_t streams = 2 + (KeepsDenseInputs(options) ? 1 : 0) + (LooksAhead(options) ? 1 : 0);
+  return streams * static_cast<int64_t>(std::bit_ceil(stream));
 }
 
 MemoryPlan PlanEvaluation(const storage::ModelConfig& config, int64_t windows, int64_t length,

@@ -78,4 +78,16 @@ bool KeepsDenseInputs(const BesaOptions& options) {
          TakesPrunedStream(options);
 }
 
+int64_t WindowsLookingAhead(const BesaOptions& options, int64_t batch) {
+  return TakesPrunedStream(options) || options.recovery.given() ? batch : (batch + 1) / 2;
+}
+
+bool ObservesAhead(const BesaOptions& options) {
+  return LooksAhead(options) && !TakesPrunedStream(options) && options.method != Method::kSparseGpt;
+}
+
+bool LooksAhead(const BesaOptions& options) {
+  return options.lookahead && (options.method == Method::kBesa || options.recovery.given());
+}
+
 }  // namespace besa::cost

@@ -69,6 +69,8 @@ struct BesaOptions {
 
   // Of every method.
   RecoveryOptions recovery;
+  // Whether the loss that the allocation is learned on, and recovery, looks behind the next block, too, left dense.
+  bool lookahead = false;
 };
 
 // Fills in every zero that the method reads. BESA: d_coef by granularity and model size as published, batch size and
@@ -88,5 +90,17 @@ bool TakesPrunedStream(const BesaOptions& options);
 // Whether the dense model's activations are kept in front of the block, too, while the dense stream behind it is the
 // reference.
 bool KeepsDenseInputs(const BesaOptions& options);
+
+// Whether the loss looks ahead, where anything is trained by one. Behind the last block there is nothing to look at.
+bool LooksAhead(const BesaOptions& options);
+
+// Of a batch of so many windows, those with which the allocation's loss looks ahead: in independent blocks that are not
+// recovered, where time counts most, the first half, which does as well there. Recovery looks ahead with all.
+int64_t WindowsLookingAhead(const BesaOptions& options, int64_t batch);
+
+// Whether the pass of looking ahead is the one in which the next block's statistics are taken, for who prunes that one,
+// too: in the independent schedule, whose blocks see nothing but the dense stream. SparseGPT's are too large to be held
+// meanwhile.
+bool ObservesAhead(const BesaOptions& options);
 
 }  // namespace besa::cost

@@ -22,6 +22,8 @@ double At(double amount, double rate) { return rate > 0.0 ? amount / rate : 0.0;
 struct Steps {
   int64_t epochs = 0;
   int64_t batch = 1;
+  // Of all samples, once.
+  double flops = 0.0;
   double flops_per_second = 0.0;
   // Beside the samples.
   double step_seconds = 0.0;
@@ -43,7 +45,9 @@ class Model {
 
   // One block by all ranks.
   double Together(const BesaOptions& options) const {
-    double seconds = At(ForwardFlops(shape_, Share(samples_, ranks_), length_), device_.forward) + OfEveryRank(options);
+    const double passes = LooksAhead(options) && !ObservesAhead(options) ? 2 : 1;
+    double seconds =
+        passes * At(ForwardFlops(shape_, Share(samples_, ranks_), length_), device_.forward) + OfEveryRank(options);
     for (const Steps& steps : StepsOf(options)) seconds += SecondsOf(steps, ranks_);
     return seconds;
   }
@@ -55,7 +59,10 @@ class Model {
     const double walk = ranks * At(ForwardFlops(shape_, Share(samples_, ranks_), length_), device_.forward);
     // What comes to a rank from the others at each of the boundaries, one boundary after the other.
     const double boundaries = (ranks + 1) * At(stream * (ranks - 1) / ranks, exchange_);
-    double seconds = walk + boundaries + ranks * At(Weights(), exchange_) + OfEveryRank(options);
+    // Of its own block, which each rank makes on all windows.
+    const double reference =
+        (LooksAhead(options) ? 1 : 0) * At(ForwardFlops(shape_, samples_, length_), device_.forward);
+    double seconds = walk + boundaries + ranks * At(Weights(), exchange_) + reference + OfEveryRank(options);
     for (const Steps& steps : StepsOf(options)) seconds += SecondsOf(steps, 1);
     return seconds;
   }
@@ -71,11 +78,14 @@ class Model {
   }
 
   std::vector<Steps> StepsOf(const BesaOptions& options) const {
-    const double loss = 2 * static_cast<double>(shape_.hidden) * kFloatBytes;
+    // All blocks but the last do.
+    const bool ahead = LooksAhead(options);
+    const double loss = (ahead ? 4 : 2) * static_cast<double>(shape_.hidden) * kFloatBytes;
     std::vector<Steps> steps;
     if (options.method == Method::kBesa) {
       steps.push_back({.epochs = options.epochs,
                        .batch = options.batch_size,
+                       .flops = AllocationPassFlops(shape_, samples_, length_, options, ahead),
                        .flops_per_second = device_.training,
                        .step_seconds = device_.training_step_seconds,
                        .sums_bytes = loss + static_cast<double>(shape_.TotalRows() * kCandidateRates) * kFloatBytes});
@@ -83,6 +93,7 @@ class Model {
     if (options.recovery.given()) {
       steps.push_back({.epochs = options.recovery.epochs,
                        .batch = options.recovery.batch_size,
+                       .flops = RecoveryPassFlops(shape_, samples_, length_, ahead),
                        .flops_per_second = device_.recovery,
                        .step_seconds = device_.recovery_step_seconds,
                        .sums_bytes = loss + Weights()});
@@ -93,7 +104,8 @@ class Model {
   double SecondsOf(const Steps& steps, int64_t ranks) const {
     const int64_t batch = std::clamp<int64_t>(steps.batch, 1, samples_);
     const auto count = static_cast<double>(steps.epochs * Share(samples_, batch));
-    const double share = At(TrainingFlops(shape_, Share(batch, ranks), length_), steps.flops_per_second);
+    const double of_all = static_cast<double>(Share(batch, ranks)) / static_cast<double>(samples_);
+    const double share = At(of_all * steps.flops, steps.flops_per_second);
     const auto group = static_cast<double>(ranks);
     const double adding = At(2 * (group - 1) / group * steps.sums_bytes, exchange_);
     return count * (share + steps.step_seconds + adding);

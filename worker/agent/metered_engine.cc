@@ -113,7 +113,8 @@ class MeteredEngine final : public Engine {
     const pruner::BesaOptions options = pruner::ResolveOptions(request.options, *request.config, calibration.windows);
     const double seconds = DeviceSeconds(pruning.stages, options.schedule);
     if (rate_ <= 0.0 || seconds <= 0.0) return;
-    const double flops = cost::BlockFlops(*request.config, calibration.windows, calibration.length, options);
+    const double flops =
+        cost::BlockFlops(*request.config, request.block, calibration.windows, calibration.length, options);
     const double share = flops / rate_ / seconds;
     outdated_ = share > 1.0;
     if (!outdated_) ratio_.Add({}).Set(share);

@@ -124,9 +124,13 @@ class BlockSeries {
                                .stream_key = "bench",
                                .calibration = &calibration_,
                                .block = block,
-                               .next = pruner::NextBlock{block + at_once(), TensorsOf(block + at_once()), dense_},
+                               .next = {},
                                .options = request_.options,
                                .compute = request_.compute};
+    for (const int64_t next : {block + at_once(), block + at_once() + 1}) {
+      if (next > block + at_once() && !cost::LooksAhead(request_.options)) break;
+      prune.next.push_back({next, TensorsOf(next), dense_});
+    }
     return prune;
   }
 
@@ -206,7 +210,7 @@ absl::StatusOr<BlockBenchResult> BenchBlock(pruner::Engine& engine, const BlockB
                                                              request.sharded ? 1 : std::max(1, request.ranks));
   if (request.ranks > 0 && !request.sharded) RETURN_IF_ERROR(MeasureSteps(engine, request, options, result.steps));
   ASSIGN_OR_RETURN(result.flops_per_second, engine.MatrixProductRate());
-  result.flops = cost::BlockFlops(request.config, request.samples, request.length, options);
+  result.flops = cost::BlockFlops(request.config, /*block=*/0, request.samples, request.length, options);
   result.floor_seconds = result.flops / result.flops_per_second;
   return result;
 }

@@ -31,6 +31,7 @@ struct Flags {
   std::string preset = "default";
   std::string method = "besa";
   int64_t recovery = 0;
+  std::string loss;
   bool float32 = false;
   int ranks = 0;
   bool sharded = false;
@@ -73,6 +74,7 @@ absl::Status RunBlock(Flags flags, const std::vector<std::string>& arguments) {
   request.options.preset = flags.preset == "paper" ? pruner::Preset::kPaper : pruner::Preset::kDefault;
   if (flags.method == "wanda") request.options.method = pruner::Method::kWanda;
   request.options.recovery.epochs = flags.recovery;
+  request.options.lookahead = flags.loss.empty() ? flags.preset != "paper" : flags.loss == "lookahead";
   if (flags.float32) request.compute = pruner::ComputeType::kFloat32;
   ASSIGN_OR_RETURN(const std::vector<std::string> devices, worker::RankDevices(flags.device, flags.ranks));
   pruner::EngineOptions options = {.device = devices.at(static_cast<size_t>(flags.rank)), .threads = flags.threads};
@@ -129,6 +131,8 @@ int Main(int argc, char** argv) {
   block.add_option("--recovery", flags.recovery, "Passes of recovery; 0: none")
       ->check(CLI::Range(0, 1 << 10))
       ->capture_default_str();
+  block.add_option("--loss", flags.loss, "block or lookahead [lookahead, but block for the preset paper]")
+      ->check(CLI::IsMember({"block", "lookahead"}));
   block
       .add_option("--ranks", flags.ranks, "Processes that prune together, on the CPU or on cuda:N and those behind it")
       ->check(CLI::Range(0, 64))

@@ -26,6 +26,7 @@ bool IsUsable(const ActivationStream& stream, const PruneRequest& request, const
 void HeldStreams::Place(Placement placement) {
   dense.activations = dense.activations.In(placement);
   pruned.activations = pruned.activations.In(placement);
+  dense_behind.activations = dense_behind.activations.In(placement);
 }
 
 int64_t DenseBoundary(const PruneRequest& request) {
@@ -36,6 +37,11 @@ int64_t DenseBoundary(const PruneRequest& request) {
 void KeepUsable(const PruneRequest& request, const at::TensorOptions& options, HeldStreams& held) {
   if (!TakesDenseStream(request.options) || !IsUsable(held.dense, request, options, DenseBoundary(request))) {
     held.dense = {};
+  }
+  const bool both = held.dense.block == request.block && held.dense_behind.block == request.block + 1;
+  if (TakesPrunedStream(request.options) || !both || !IsUsable(held.dense, request, options, request.block) ||
+      !IsUsable(held.dense_behind, request, options, request.block + 1)) {
+    held.dense_behind = {};
   }
   if (!TakesPrunedStream(request.options) || !IsUsable(held.pruned, request, options, request.block)) held.pruned = {};
 }

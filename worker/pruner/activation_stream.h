@@ -33,9 +33,13 @@ struct ActivationStream {
 struct HeldStreams {
   ActivationStream dense;
   ActivationStream pruned;
+  // The dense stream one block further, where looking ahead has made it already; in the independent schedule.
+  ActivationStream dense_behind;
 
   // Of the memory they lie in.
-  int64_t bytes() const { return dense.activations.bytes() + pruned.activations.bytes(); }
+  int64_t bytes() const {
+    return dense.activations.bytes() + pruned.activations.bytes() + dense_behind.activations.bytes();
+  }
 
   // Moves them to where they are to be.
   void Place(Placement placement);

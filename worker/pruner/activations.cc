@@ -88,7 +88,7 @@ ActivationFeed::ActivationFeed(Sources sources, std::vector<SampleShare::Range> 
 ActivationFeed::ActivationFeed(std::vector<Sources> sources, std::vector<SampleShare::Range> batches, int64_t epochs)
     : sources_(std::move(sources)), batches_(std::move(batches)), count_(epochs * std::ssize(batches_)) {
   const Sources& first = sources_[0];
-  TORCH_CHECK(first.size() <= kSources, "a feed has at most two sources");
+  TORCH_CHECK(first.size() <= kSources, "a feed has at most three sources");
   const bool streams =
       std::ranges::any_of(first, [](const Activations& source) { return source.placement() == Placement::kHost; });
   if (!streams || count_ == 0) return;

@@ -61,10 +61,11 @@ class Activations {
 // [0, windows) in batches; the last one may be smaller.
 std::vector<SampleShare::Range> BatchesOf(int64_t windows, int64_t batch);
 
-// Gives the batches of one or two activations on the device, in order.
+// Gives the batches of up to three activations on the device, in order.
 class ActivationFeed {
  public:
-  static constexpr size_t kSources = 2;
+  static constexpr size_t kSources = 3;
+  // One a source; the others are undefined.
   using Batch = std::array<at::Tensor, kSources>;
   // At most kSources.
   using Sources = std::vector<Activations>;

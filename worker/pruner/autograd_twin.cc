@@ -95,6 +95,20 @@ at::Tensor TwinBlock(const at::Tensor& x, const BlockWeights& weights,
   return r + run(kDown, activation);
 }
 
+at::Tensor TwinBlock(const at::Tensor& x, const BlockWeights& weights) {
+  std::array<at::Tensor, kLinears> linears;
+  for (Linear linear : kAllLinears) linears[linear] = weights.linear(linear);
+  return TwinBlock(x, weights, linears);
+}
+
+at::Tensor TwinLoss(const at::Tensor& y, const at::Tensor& reference) {
+  const at::Tensor difference = y - reference;
+  const at::Tensor error = (difference * difference).sum(at::IntArrayRef{0, 1});
+  const at::Tensor energy = (reference * reference).sum(at::IntArrayRef{0, 1});
+  const at::Tensor counts = energy.gt(0.0);
+  return (error.masked_select(counts) / energy.masked_select(counts)).mean();
+}
+
 at::Tensor TwinRank(const at::Tensor& weight, const at::Tensor& sum_of_squares, int64_t samples) {
   const at::Tensor importance = weight.abs() * (sum_of_squares / static_cast<double>(samples)).sqrt();
   const at::Tensor order = at::argsort(importance, /*stable=*/true, /*dim=*/1, /*descending=*/false);
@@ -120,7 +134,8 @@ at::Tensor AutogradTwin::Distribution(const at::Tensor& beta) const {
   return at::softmax(beta - distance * distance / 2.0, -1);
 }
 
-AutogradTwin::Step AutogradTwin::Train(const at::Tensor& x, const at::Tensor& reference) {
+AutogradTwin::Step AutogradTwin::Train(const at::Tensor& x, const at::Tensor& reference, const BlockWeights* next,
+                                       const at::Tensor& next_reference) {
   std::array<at::Tensor, kLinears> leaves;
   std::array<at::Tensor, kLinears> masked;
   at::Tensor sparsity = at::zeros({}, candidates_.options());
@@ -143,11 +158,8 @@ AutogradTwin::Step AutogradTwin::Train(const at::Tensor& x, const at::Tensor& re
   sparsity = sparsity / static_cast<double>(dense_.shape.TotalWeights());
 
   const at::Tensor y = TwinBlock(x, dense_, masked);
-  const at::Tensor difference = y - reference;
-  const at::Tensor error = (difference * difference).sum(at::IntArrayRef{0, 1});
-  const at::Tensor energy = (reference * reference).sum(at::IntArrayRef{0, 1});
-  const at::Tensor counts = energy.gt(0.0);
-  const at::Tensor loss = (error.masked_select(counts) / energy.masked_select(counts)).mean();
+  at::Tensor loss = TwinLoss(y, reference);
+  if (next != nullptr) loss = (loss + TwinLoss(TwinBlock(y, *next), next_reference)) / 2.0;
   const at::Tensor deviation = (sparsity - options_.sparsity) / options_.sparsity;
   (loss + options_.penalty * deviation * deviation).backward();
 

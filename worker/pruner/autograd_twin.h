@@ -17,6 +17,12 @@ namespace besa::pruner {
 // x [batch, length, hidden] -> y, by differentiable operations.
 at::Tensor TwinBlock(const at::Tensor& x, const BlockWeights& weights, const std::array<at::Tensor, kLinears>& linears);
 
+// The dense block.
+at::Tensor TwinBlock(const at::Tensor& x, const BlockWeights& weights);
+
+// Relative squared error, each channel counting alike (reconstruction_loss.h).
+at::Tensor TwinLoss(const at::Tensor& y, const at::Tensor& reference);
+
 // rank[r, c] = position of the weight in its row by ascending importance, ties by column; [rows, cols] int64.
 at::Tensor TwinRank(const at::Tensor& weight, const at::Tensor& sum_of_squares, int64_t samples);
 
@@ -33,7 +39,9 @@ class AutogradTwin {
     std::array<at::Tensor, kLinears> gradient;
   };
 
-  Step Train(const at::Tensor& x, const at::Tensor& reference);
+  // With `next`, the block behind this one, the loss looks ahead (block_loss.h).
+  Step Train(const at::Tensor& x, const at::Tensor& reference, const BlockWeights* next = nullptr,
+             const at::Tensor& next_reference = {});
 
   // [rows or 1, 101].
   const at::Tensor& beta(Linear linear) const { return beta_[linear]; }

@@ -54,7 +54,7 @@ class BaselinesGolden : public testing::TestWithParam<Device> {
     options = ResolveOptions(options, {}, x.size(0));
     const LlamaBlock block(SmallShape(), x.size(1), TensorOptions());
     const BlockWeights dense = Dense();
-    const auto method = MakeMethod(options, SmallShape(), TensorOptions());
+    const auto method = MakeMethod(options.method, SmallShape(), TensorOptions());
     // In two batches: statistics add up.
     at::Tensor reference = x.clone();
     for (int64_t first : {0, 5}) {
@@ -66,7 +66,8 @@ class BaselinesGolden : public testing::TestWithParam<Device> {
     }
     const Observer nobody;
     StageReporter reporter(nobody, Clock::Real());
-    return method->Prune({.block = block,
+    return method->Prune({.options = options,
+                          .block = block,
                           .block_index = 2,
                           .dense = dense,
                           .x = x,

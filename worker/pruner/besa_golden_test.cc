@@ -88,11 +88,11 @@ class BesaGolden : public testing::TestWithParam<Run> {
     Outcome outcome;
     at::Tensor loss;
     Allocation::Rates rates;
-    const at::Tensor gradient = trainer.Gradient(x.narrow(0, 0, 1), reference.narrow(0, 0, 1), loss, rates).clone();
+    const at::Tensor gradient = trainer.Gradient({x.narrow(0, 0, 1), reference.narrow(0, 0, 1)}, loss, rates).clone();
     for (Linear linear : kAllLinears) outcome.gradient.push_back(trainer.allocation().GroupsOf(linear, gradient));
     for (int step = 0; step < kSteps; ++step) {
       const at::Tensor record =
-          trainer.Step(x.narrow(0, step % kSamples, 1), reference.narrow(0, step % kSamples, 1)).cpu();
+          trainer.Step({x.narrow(0, step % kSamples, 1), reference.narrow(0, step % kSamples, 1)}).cpu();
       const double* values = record.data_ptr<double>();
       outcome.log.push_back({values[StepRecord::kLoss], values[StepRecord::kSparsity], values[StepRecord::kD]});
       for (Linear linear : kAllLinears)

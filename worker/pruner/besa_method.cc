@@ -16,31 +16,34 @@ namespace {
 
 class BesaMethod final : public PruningMethod {
  public:
-  BesaMethod(const BesaOptions& options, const BlockShape& shape, const at::TensorOptions& tensor_options)
-      : options_(options), shape_(shape), statistics_(shape, tensor_options) {}
+  BesaMethod(const BlockShape& shape, const at::TensorOptions& tensor_options)
+      : shape_(shape), statistics_(shape, tensor_options) {}
 
   void Observe(const BlockState& state) override { statistics_.Add(state); }
   void AddUp(RankGroup& ranks) override { statistics_.AddUp(ranks); }
 
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
+    const BesaOptions& options = inputs.options;
     const int64_t samples = inputs.share.samples;
     RETURN_IF_ERROR(statistics_.CheckFinite(inputs.block_index));
     const std::array<at::Tensor, kLinears>& orders = inputs.workspace->orders();
     RankLinears(inputs.dense, statistics_, samples, orders);
 
-    const Passes passes = {.epochs = options_.epochs, .batch_size = options_.batch_size};
+    const Passes passes = {.epochs = options.epochs,
+                           .batch_size = options.batch_size,
+                           .looking_ahead = WindowsLookingAhead(options, options.batch_size)};
     RETURN_IF_ERROR(reporter.Begin("train", passes.Steps(samples)));
     const AllocationOptions allocation = {
-        .sparsity = options_.sparsity, .granularity = options_.granularity, .prior_sigma = options_.prior_sigma};
-    BlockTrainer& trainer = inputs.workspace->Trainer(allocation, options_.d_coef);
-    const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
-    ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, {inputs.x}, inputs.reference, inputs.share, passes,
-                                                  inputs.block_index, reporter));
+        .sparsity = options.sparsity, .granularity = options.granularity, .prior_sigma = options.prior_sigma};
+    BlockTrainer& trainer = inputs.workspace->Trainer(allocation, options.d_coef, inputs.next_reference.defined());
+    const auto step = [&](const TrainingBatch& batch) { return trainer.Step(batch); };
+    const TrainingData data = {.x = {inputs.x}, .reference = inputs.reference, .next_reference = inputs.next_reference};
+    ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, data, inputs.share, passes, inputs.block_index, reporter));
 
     MethodResult result{
         .loss = std::move(log.loss), .sparsity = std::move(log.sparsity), .skipped_steps = log.skipped_steps};
     const std::vector<double> rates = trainer.allocation().FinalRates();
-    const std::vector<int32_t> pruned = FinalCounts(trainer.allocation(), rates);
+    const std::vector<int32_t> pruned = FinalCounts(options, trainer.allocation(), rates);
     int64_t row = 0;
     for (Linear linear : kAllLinears) {
       const int64_t end = row + shape_.Rows(linear);
@@ -54,8 +57,9 @@ class BesaMethod final : public PruningMethod {
   }
 
  private:
-  std::vector<int32_t> FinalCounts(const Allocation& allocation, const std::vector<double>& rates) const {
-    if (options_.preset == Preset::kPaper) {
+  std::vector<int32_t> FinalCounts(const BesaOptions& options, const Allocation& allocation,
+                                   const std::vector<double>& rates) const {
+    if (options.preset == Preset::kPaper) {
       // By the rule of training, whatever sparsity that gives.
       const at::Tensor pruned = allocation.Forward().pruned.cpu();
       return {pruned.data_ptr<int32_t>(), pruned.data_ptr<int32_t>() + pruned.numel()};
@@ -67,19 +71,17 @@ class BesaMethod final : public PruningMethod {
         rows.push_back({.cols = shape_.Cols(linear), .rate = rates[rows.size()]});
       }
     }
-    return ExactSparsity(rows, options_.sparsity);
+    return ExactSparsity(rows, options.sparsity);
   }
 
-  const BesaOptions options_;
   const BlockShape shape_;
   InputStatistics statistics_;
 };
 
 }  // namespace
 
-std::unique_ptr<PruningMethod> MakeBesa(const BesaOptions& options, const BlockShape& shape,
-                                        const at::TensorOptions& tensor_options) {
-  return std::make_unique<BesaMethod>(options, shape, tensor_options);
+std::unique_ptr<PruningMethod> MakeBesa(const BlockShape& shape, const at::TensorOptions& tensor_options) {
+  return std::make_unique<BesaMethod>(shape, tensor_options);
 }
 
 }  // namespace besa::pruner

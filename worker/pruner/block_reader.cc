@@ -2,6 +2,7 @@
 
 #include <c10/cuda/CUDAFunctions.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <utility>
@@ -71,6 +72,14 @@ class Readers {
   std::vector<std::jthread> threads_;
 };
 
+constexpr std::chrono::milliseconds kPatience(50);
+
+absl::Status Await(const std::shared_future<std::shared_ptr<ReadBlock>>& result,
+                   const std::function<absl::Status()>& wait) {
+  while (result.wait_for(kPatience) != std::future_status::ready) RETURN_IF_ERROR(wait());
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ReadBlock> ReadBlockTensors(const storage::TensorSource& source, int64_t block,
@@ -92,40 +101,73 @@ absl::StatusOr<ReadBlock> ReadBlockTensors(const storage::TensorSource& source, 
   return read;
 }
 
-void BlockReadAhead::Begin(const std::string& key, NextBlock next, ReadFor what_for) {
-  Clear();
-  reading_ = std::make_unique<Reading>();
-  reading_->key = key;
-  reading_->next = std::move(next);
-  std::promise<absl::StatusOr<ReadBlock>> promise;
-  reading_->result = promise.get_future();
-  reading_->thread = std::jthread([device = device_, &next = reading_->next, what_for,
-                                   promise = std::move(promise)](const std::stop_token& stop) mutable {
-    promise.set_value(CatchExceptions([&] {
+void BlockReadAhead::Begin(const std::string& key, const std::vector<NextBlock>& next, ReadFor what_for) {
+  std::vector<std::unique_ptr<Reading>> before = std::exchange(readings_, {});
+  for (const NextBlock& wanted : next) {
+    const auto same = std::ranges::find_if(before, [&](const std::unique_ptr<Reading>& reading) {
+      return reading != nullptr && reading->key == key && reading->next.block == wanted.block &&
+             reading->next.tensors == wanted.tensors;
+    });
+    readings_.push_back(same == before.end() ? Start(key, wanted, what_for) : std::move(*same));
+  }
+}
+
+// Behind the last of `readings_`.
+std::unique_ptr<BlockReadAhead::Reading> BlockReadAhead::Start(const std::string& key, const NextBlock& next,
+                                                               ReadFor what_for) const {
+  auto reading = std::make_unique<Reading>();
+  reading->key = key;
+  reading->next = next;
+  std::promise<std::shared_ptr<ReadBlock>> promise;
+  reading->result = promise.get_future();
+  std::shared_future<std::shared_ptr<ReadBlock>> before;
+  if (!readings_.empty()) before = readings_.back()->result;
+  reading->thread = std::jthread([device = device_, &next = reading->next, what_for, before = std::move(before),
+                                  promise = std::move(promise)](const std::stop_token& stop) mutable {
+    while (before.valid() && !stop.stop_requested() && before.wait_for(kPatience) != std::future_status::ready) {
+    }
+    absl::StatusOr<ReadBlock> read = CatchExceptions([&] {
       return ReadBlockTensors(*next.source, next.block, next.tensors, device, what_for, [&](int64_t) {
         return stop.stop_requested() ? absl::CancelledError("not needed any more") : absl::OkStatus();
       });
-    }));
+    });
+    promise.set_value(read.ok() ? std::make_shared<ReadBlock>(*std::move(read)) : nullptr);
+  });
+  return reading;
+}
+
+std::vector<std::unique_ptr<BlockReadAhead::Reading>>::iterator BlockReadAhead::Find(const std::string& key,
+                                                                                     int64_t block) {
+  return std::ranges::find_if(readings_, [&](const std::unique_ptr<Reading>& reading) {
+    return reading->key == key && reading->next.block == block;
   });
 }
 
 absl::StatusOr<std::optional<ReadBlock>> BlockReadAhead::Take(const std::string& key, int64_t block,
                                                               const std::vector<std::string>& tensors,
                                                               const std::function<absl::Status()>& wait) {
-  const bool wanted =
-      reading_ != nullptr && reading_->key == key && reading_->next.block == block && reading_->next.tensors == tensors;
-  if (!wanted) {
+  const auto found = Find(key, block);
+  if (found == readings_.end() || (*found)->next.tensors != tensors) {
     Clear();
     return std::nullopt;
   }
-  constexpr std::chrono::milliseconds kPatience(50);
-  while (reading_->result.wait_for(kPatience) != std::future_status::ready) RETURN_IF_ERROR(wait());
-  absl::StatusOr<ReadBlock> read = reading_->result.get();
-  Clear();
-  if (!read.ok()) return std::nullopt;
-  return std::optional<ReadBlock>(*std::move(read));
+  RETURN_IF_ERROR(Await((*found)->result, wait));
+  const std::unique_ptr<Reading> reading = std::move(*found);
+  readings_.erase(found);
+  const std::shared_ptr<ReadBlock> read = reading->result.get();
+  if (read == nullptr) return std::nullopt;
+  return std::optional<ReadBlock>(std::move(*read));
 }
 
-void BlockReadAhead::Clear() { reading_.reset(); }
+absl::StatusOr<const BlockTensors*> BlockReadAhead::Peek(const std::string& key, int64_t block,
+                                                         const std::function<absl::Status()>& wait) {
+  const auto found = Find(key, block);
+  if (found == readings_.end()) return nullptr;
+  RETURN_IF_ERROR(Await((*found)->result, wait));
+  const std::shared_ptr<ReadBlock> read = (*found)->result.get();
+  return read == nullptr ? nullptr : &read->staged;
+}
+
+void BlockReadAhead::Clear() { readings_.clear(); }
 
 }  // namespace besa::pruner

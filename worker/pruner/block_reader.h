@@ -44,24 +44,30 @@ absl::StatusOr<ReadBlock> ReadBlockTensors(const storage::TensorSource& source, 
                                            const std::vector<std::string>& tensors, at::Device device, ReadFor what_for,
                                            const std::function<absl::Status(int64_t)>& step);
 
-// Reads one block ahead, in a thread of its own: at most one block's bytes (twice, for pruning on a GPU: as they are
-// and pinned). Whatever goes wrong is of no consequence: who needs the block reads it again and is told. Not
-// thread-safe.
+// Reads blocks ahead, one after the other, in threads of its own: at most as many blocks' bytes as were asked for (each
+// twice, for pruning on a GPU: as they are and pinned). Whatever goes wrong is of no consequence: who needs the block
+// reads it again and is told. Not thread-safe.
 class BlockReadAhead {
  public:
   explicit BlockReadAhead(at::Device device) : device_(device) {}
 
-  // Begins with this one, instead of whatever was read before. `key` says of which model.
-  void Begin(const std::string& key, NextBlock next, ReadFor what_for);
+  // Begins with these, in their order; what was asked for before and is among them stays, all else is let go of. `key`
+  // says of which model.
+  void Begin(const std::string& key, const std::vector<NextBlock>& next, ReadFor what_for);
 
   // Gives what was read, if it is this block's. Waits for a reading that is under way; `wait` runs now and then, an
-  // error of it ends the waiting. nullopt if there is nothing; what was read of another block is let go of.
+  // error of it ends the waiting. nullopt if there is nothing: then what was read of other blocks is let go of, too.
   absl::StatusOr<std::optional<ReadBlock>> Take(const std::string& key, int64_t block,
                                                 const std::vector<std::string>& tensors,
                                                 const std::function<absl::Status()>& wait);
 
+  // The block's own tensors, if this block was read, and leaves it for Take; valid until then, or until something else
+  // is begun with. Waits as Take does. Null if there is nothing.
+  absl::StatusOr<const BlockTensors*> Peek(const std::string& key, int64_t block,
+                                           const std::function<absl::Status()>& wait);
+
   // Whether a block was begun with and not taken.
-  bool reading() const { return reading_ != nullptr; }
+  bool reading() const { return !readings_.empty(); }
 
   // Lets go of everything.
   void Clear();
@@ -70,13 +76,18 @@ class BlockReadAhead {
   struct Reading {
     std::string key;
     NextBlock next;
-    std::future<absl::StatusOr<ReadBlock>> result;
+    // Null if it could not be read.
+    std::shared_future<std::shared_ptr<ReadBlock>> result;
     // Last, so that it ends first.
     std::jthread thread;
   };
 
+  std::unique_ptr<Reading> Start(const std::string& key, const NextBlock& next, ReadFor what_for) const;
+  std::vector<std::unique_ptr<Reading>>::iterator Find(const std::string& key, int64_t block);
+
   const at::Device device_;
-  std::unique_ptr<Reading> reading_;
+  // In the order in which they are read.
+  std::vector<std::unique_ptr<Reading>> readings_;
 };
 
 }  // namespace besa::pruner

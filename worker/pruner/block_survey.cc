@@ -95,7 +95,8 @@ class Survey {
     if (index + 1 < config_.num_hidden_layers) {
       // The source outlives the survey.
       const std::shared_ptr<const storage::TensorSource> source(std::shared_ptr<void>(), request_.dense);
-      ahead_.Begin(kSurvey, {.block = index + 1, .tensors = TensorsOf(index + 1), .source = source}, ReadFor::kWalking);
+      ahead_.Begin(kSurvey, {{.block = index + 1, .tensors = TensorsOf(index + 1), .source = source}},
+                   ReadFor::kWalking);
     }
     return UploadBlock(read->staged, index, dense_);
   }

@@ -5,7 +5,6 @@
 
 #include "cost/memory_plan.h"
 #include "worker/kernels/kernels.h"
-#include "worker/pruner/reconstruction_loss.h"
 #include "worker/pruner/rms_norm.h"
 #include "worker/pruner/tensor_kernels.h"
 
@@ -24,15 +23,16 @@ constexpr int32_t kUnknown = -1;
 
 BlockTrainer::BlockTrainer(const LlamaBlock& block, const BlockWeights& dense,
                            const std::array<at::Tensor, kLinears>& orders, const BlockWeights& masked,
-                           const AllocationOptions& options, double d_coef, RankGroup& ranks)
+                           const AllocationOptions& options, double d_coef, const BlockWeights* next, RankGroup& ranks)
     : block_(block),
       dense_(dense),
       orders_(orders),
       allocation_(block.shape(), options, dense.groups[kQkv].device()),
       optimizer_(allocation_.beta(), d_coef, allocation_.scratch()),
       masked_(masked),
+      next_(next),
       ranks_(ranks),
-      graph_([this](const at::Tensor& x, const at::Tensor& reference) { return ComputeStep(x, reference); }) {
+      graph_([this](const TrainingBatch& batch) { return ComputeStep(batch); }) {
   gradients_ = SharedGroups(block.shape(), dense.groups[kQkv].options());
   written_ = at::full({block.shape().TotalRows()}, kUnknown, dense.groups[kQkv].options().dtype(at::kInt));
   histogram_ = at::empty({block.shape().TotalRows(), kernels::kCandidates},
@@ -58,14 +58,14 @@ void BlockTrainer::Restart() {
   optimizer_.Restart();
 }
 
-at::Tensor BlockTrainer::Gradient(const at::Tensor& x, const at::Tensor& reference, at::Tensor& loss,
-                                  Allocation::Rates& rates) {
+at::Tensor BlockTrainer::Gradient(const TrainingBatch& batch, at::Tensor& loss, Allocation::Rates& rates) {
+  const at::Tensor& x = batch[0];
   rates = allocation_.Forward();
   WriteMaskedWeights(rates.pruned);
   const bool any = x.size(0) > 0;
   BlockState state;
   const at::Tensor y = any ? block_.Forward(x, masked_, &state) : x;
-  const LossAndGradient result = ReconstructionLoss(y, reference, ranks_);
+  const LossAndGradient result = BlockLoss(block_, next_, y, batch, ranks_);
   if (any) {
     block_.Backward(result.gradient, masked_, state, gradients_, [&](Group group, const at::Tensor& gradient) {
       for (Linear linear : kAllLinears) {
@@ -83,12 +83,12 @@ at::Tensor BlockTrainer::Gradient(const at::Tensor& x, const at::Tensor& referen
   return allocation_.Backward(rates, histogram_);
 }
 
-at::Tensor BlockTrainer::Step(const at::Tensor& x, const at::Tensor& reference) { return graph_.Run(x, reference); }
+at::Tensor BlockTrainer::Step(const TrainingBatch& batch) { return graph_.Run(batch); }
 
-at::Tensor BlockTrainer::ComputeStep(const at::Tensor& x, const at::Tensor& reference) {
+at::Tensor BlockTrainer::ComputeStep(const TrainingBatch& batch) {
   at::Tensor loss;
   Allocation::Rates rates;
-  const at::Tensor gradient = Gradient(x, reference, loss, rates);
+  const at::Tensor gradient = Gradient(batch, loss, rates);
   const Allocation::Finite finite = allocation_.CheckFinite(gradient);
   const at::Tensor record = at::empty({StepRecord::kSize}, allocation_.beta().options());
   record.select(0, StepRecord::kLoss).copy_(loss);

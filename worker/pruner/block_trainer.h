@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "worker/pruner/allocation.h"
+#include "worker/pruner/block_loss.h"
 #include "worker/pruner/block_weights.h"
 #include "worker/pruner/llama_block.h"
 #include "worker/pruner/prodigy.h"
@@ -29,21 +30,22 @@ class BlockTrainer {
   // weights are written to `masked` (BlockWeights::WithOwnLinears of `dense`), which is others' between trainings, too:
   // within one, a step writes what has changed since the step before. Allocates one gradient buffer.
   //
+  // With `next`, the dense block behind this one, the loss looks ahead (block_loss.h).
+  //
   // The trainers of several ranks do every step together, each with its share of the batch, which may be empty: what
   // they learn is the same on all.
   BlockTrainer(const LlamaBlock& block, const BlockWeights& dense, const std::array<at::Tensor, kLinears>& orders,
                const BlockWeights& masked, const AllocationOptions& options, double d_coef,
-               RankGroup& ranks = RankGroup::Alone());
+               const BlockWeights* next = nullptr, RankGroup& ranks = RankGroup::Alone());
 
   // Begins another training: logits and optimiser are as new, all buffers stay where they are.
   void Restart();
 
-  // One step on x and reference [batch, length, hidden]. Returns its StepRecord, [StepRecord::kSize]: on CUDA valid
-  // until the next step.
-  at::Tensor Step(const at::Tensor& x, const at::Tensor& reference);
+  // One step. Returns its StepRecord, [StepRecord::kSize]: on CUDA valid until the next step.
+  at::Tensor Step(const TrainingBatch& batch);
 
   // The first half of a step: dL/dbeta at the current logits, [groups, 101], and the loss.
-  at::Tensor Gradient(const at::Tensor& x, const at::Tensor& reference, at::Tensor& loss, Allocation::Rates& rates);
+  at::Tensor Gradient(const TrainingBatch& batch, at::Tensor& loss, Allocation::Rates& rates);
 
   // Bytes of its own buffers.
   int64_t bytes() const;
@@ -53,7 +55,7 @@ class BlockTrainer {
  private:
   // The pruned block for these counts, [rows of the block] int32 on the device: what differs from the last counts.
   void WriteMaskedWeights(const at::Tensor& pruned);
-  at::Tensor ComputeStep(const at::Tensor& x, const at::Tensor& reference);
+  at::Tensor ComputeStep(const TrainingBatch& batch);
 
   const LlamaBlock& block_;
   const BlockWeights& dense_;
@@ -68,6 +70,7 @@ class BlockTrainer {
   std::array<at::Tensor, kGroups> gradients_;
   // [rows of the block, 101].
   at::Tensor histogram_;
+  const BlockWeights* next_;
   RankGroup& ranks_;
   StepGraph graph_;
 };

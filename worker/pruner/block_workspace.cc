@@ -19,16 +19,13 @@ void BlockWorkspace::JoinRanks(RankGroup& ranks) {
 }
 
 void BlockWorkspace::Prepare(const BlockShape& shape, int64_t length, const at::TensorOptions& options) {
-  // Windows may change from block to block. They cost no memory, but a recorded step has its own.
+  // Windows cost no memory.
   BlockShape with_window = dense_.shape;
   with_window.window = shape.window;
   const bool same = block_.has_value() && with_window == shape && length_ == length &&
                     tensor_options_.device() == options.device() && tensor_options_.dtype() == options.dtype();
   if (same) {
-    if (dense_.shape.window != shape.window) {
-      trainer_.reset();
-      recovery_.reset();
-    }
+    ForgetStepsIf(dense_.shape.window != shape.window);
     dense_.shape = shape;
     pruned_.shape = shape;
     return;
@@ -40,6 +37,12 @@ void BlockWorkspace::Prepare(const BlockShape& shape, int64_t length, const at::
   dense_ = BlockWeights::Allocate(shape, options);
 }
 
+void BlockWorkspace::ForgetStepsIf(bool window_changes) {
+  if (!window_changes) return;
+  trainer_.reset();
+  recovery_.reset();
+}
+
 void BlockWorkspace::Clear() {
   const bool cuda = block_.has_value() && tensor_options_.device().is_cuda();
   trainer_.reset();
@@ -47,6 +50,7 @@ void BlockWorkspace::Clear() {
   orders_ = {};
   dense_ = {};
   pruned_ = {};
+  next_ = {};
   block_.reset();
   if (cuda) c10::cuda::CUDACachingAllocator::emptyCache();
 }
@@ -63,6 +67,7 @@ int64_t BlockWorkspace::bytes() const {
   };
   for (const at::Tensor& group : dense_.groups) add(group);
   for (const at::Tensor& group : pruned_.groups) add(group);
+  for (const at::Tensor& group : next_.groups) add(group);
   for (const at::Tensor& order : orders_) add(order);
   return bytes;
 }
@@ -81,24 +86,39 @@ BlockWeights& BlockWorkspace::pruned() {
   return pruned_;
 }
 
-BlockTrainer& BlockWorkspace::Trainer(const AllocationOptions& options, double d_coef) {
-  if (trainer_ != nullptr && trainer_options_ == options && trainer_d_coef_ == d_coef) {
+BlockWeights& BlockWorkspace::Next(const BlockShape& shape) {
+  if (!next_.groups[kQkv].defined()) next_ = BlockWeights::Allocate(shape, tensor_options_);
+  ForgetStepsIf(next_.shape.window != shape.window);
+  next_.shape = shape;
+  return next_;
+}
+
+BlockTrainer& BlockWorkspace::Trainer(const AllocationOptions& options, double d_coef, bool looks_ahead) {
+  if (trainer_ != nullptr && trainer_options_ == options && trainer_d_coef_ == d_coef &&
+      trainer_looks_ahead_ == looks_ahead) {
     trainer_->Restart();
     return *trainer_;
   }
   trainer_.reset();
-  trainer_ = std::make_unique<BlockTrainer>(*block_, dense_, orders(), pruned(), options, d_coef, *ranks_);
+  trainer_ = std::make_unique<BlockTrainer>(*block_, dense_, orders(), pruned(), options, d_coef,
+                                            looks_ahead ? &next_ : nullptr, *ranks_);
   trainer_options_ = options;
   trainer_d_coef_ = d_coef;
+  trainer_looks_ahead_ = looks_ahead;
   return *trainer_;
 }
 
-RecoveryTrainer& BlockWorkspace::Recovery(const RecoveryOptions& options, int64_t steps) {
-  if (recovery_ != nullptr && recovery_options_ == options && recovery_steps_ == steps) return *recovery_;
+RecoveryTrainer& BlockWorkspace::Recovery(const RecoveryOptions& options, int64_t steps, bool looks_ahead) {
+  if (recovery_ != nullptr && recovery_options_ == options && recovery_steps_ == steps &&
+      recovery_looks_ahead_ == looks_ahead) {
+    return *recovery_;
+  }
   recovery_.reset();
-  recovery_ = std::make_unique<RecoveryTrainer>(*block_, dense_, pruned(), options, steps, *ranks_);
+  recovery_ = std::make_unique<RecoveryTrainer>(*block_, dense_, pruned(), options, steps,
+                                                looks_ahead ? &next_ : nullptr, *ranks_);
   recovery_options_ = options;
   recovery_steps_ = steps;
+  recovery_looks_ahead_ = looks_ahead;
   return *recovery_;
 }
 

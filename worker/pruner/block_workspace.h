@@ -48,13 +48,19 @@ class BlockWorkspace {
   // What the block becomes: linears of its own, uninitialised until somebody writes them.
   BlockWeights& pruned();
 
-  // A trainer on dense() and orders(), at the start of its training. It trains in pruned().
-  BlockTrainer& Trainer(const AllocationOptions& options, double d_coef);
+  // The dense weights of the block behind it, which has this shape: likewise, where losses look ahead.
+  BlockWeights& Next(const BlockShape& shape);
+
+  // A trainer on dense() and orders(), at the start of its training. It trains in pruned(), and may look ahead at what
+  // Next gave.
+  BlockTrainer& Trainer(const AllocationOptions& options, double d_coef, bool looks_ahead);
 
   // One for recoveries of so many steps, which is yet to begin. It trains in pruned(), too.
-  RecoveryTrainer& Recovery(const RecoveryOptions& options, int64_t steps);
+  RecoveryTrainer& Recovery(const RecoveryOptions& options, int64_t steps, bool looks_ahead);
 
  private:
+  // A recorded step has the window of its blocks in it, which may change from one to the next.
+  void ForgetStepsIf(bool window_changes);
   // What a recorded step leaves in the allocator's cache is of no use to anybody else.
   void LetGoOfTrainers();
 
@@ -64,13 +70,16 @@ class BlockWorkspace {
   at::TensorOptions tensor_options_;
   BlockWeights dense_;
   BlockWeights pruned_;
+  BlockWeights next_;
   std::array<at::Tensor, kLinears> orders_;
   std::unique_ptr<BlockTrainer> trainer_;
   AllocationOptions trainer_options_;
   double trainer_d_coef_ = 0.0;
+  bool trainer_looks_ahead_ = false;
   std::unique_ptr<RecoveryTrainer> recovery_;
   RecoveryOptions recovery_options_;
   int64_t recovery_steps_ = 0;
+  bool recovery_looks_ahead_ = false;
 };
 
 }  // namespace besa::pruner

@@ -102,7 +102,10 @@ class TorchEngine final : public Engine {
         clock_(*options.clock),
         group_(std::move(group)),
         ranks_(group_ == nullptr ? RankGroup::Alone() : *group_),
-        kept_{.streams = {}, .workspace = BlockWorkspace(ranks_), .ahead = BlockReadAhead(device_.device())} {}
+        kept_{.streams = {},
+              .observed = {},
+              .workspace = BlockWorkspace(ranks_),
+              .ahead = BlockReadAhead(device_.device())} {}
 
   const DeviceInfo& device() const override { return device_.info(); }
 
@@ -353,6 +356,7 @@ class TorchEngine final : public Engine {
     // What is kept for pruning can be made again: it gives way.
     if (plan.Total() + held() > device_.AvailableMemory(held())) {
       kept_.streams = {};
+      kept_.observed = {};
       kept_.workspace.Clear();
       kept_.ahead.Clear();
     }

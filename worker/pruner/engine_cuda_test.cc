@@ -32,7 +32,7 @@ class EngineOnCuda : public testing::TestWithParam<ComputeType> {
   }
 
   absl::StatusOr<BlockPruning> Prune(Engine& engine, int64_t block, const BesaOptions& options = {},
-                                     std::optional<NextBlock> next = {}) const {
+                                     std::vector<NextBlock> next = {}) const {
     return engine.Prune({.config = &checkpoint_.config(),
                          .dense = &checkpoint_,
                          .block_tensors = checkpoint_.BlockTensors(block),
@@ -87,7 +87,7 @@ TEST_P(EngineOnCuda, TheNextBlockIsReadMeanwhile) {
   const std::shared_ptr<const storage::TensorSource> source(&checkpoint_, [](const auto*) {});
   for (int64_t block = 0; block < 3; ++block) {
     const BlockPruning ahead =
-        Prune(*engine, block, {}, NextBlock{block + 1, checkpoint_.BlockTensors(block + 1), source}).value();
+        Prune(*engine, block, {}, {{block + 1, checkpoint_.BlockTensors(block + 1), source}}).value();
     const auto fresh = Engine::Create({.device = "cuda:0"}).value();
     const BlockPruning expected = Prune(*fresh, block).value();
     for (size_t i = 0; i < expected.tensors.size(); ++i) {

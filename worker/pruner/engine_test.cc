@@ -315,6 +315,39 @@ TEST_F(EngineTest, SameInputsGiveTheSameBitsWithOrWithoutACursor) {
   ExpectSameBits(walking->Prune(Request(3), nullptr).value(), expected);
 }
 
+// Whoever prunes the next block, too, takes over what looking ahead has seen of it.
+TEST_F(EngineTest, LookingAheadGivesTheSameBitsWhereverItBegins) {
+  const auto engine = NewEngine();
+  const auto request = [&](int64_t block, Method method, bool lookahead = true) {
+    PruneRequest asked = Request(block);
+    asked.options = {.method = method, .recovery = {.epochs = 1, .batch_size = 4}, .lookahead = lookahead};
+    return asked;
+  };
+  const auto expect_as_new = [&](const PruneRequest& asked) {
+    ExpectSameBits(engine->Prune(asked, nullptr).value(), NewEngine()->Prune(asked, nullptr).value());
+  };
+  for (const Method method : {Method::kBesa, Method::kWanda, Method::kSparseGpt}) {
+    expect_as_new(request(0, method));
+    expect_as_new(request(1, method));
+  }
+  // By another method, with another loss, after a gap, in a block that was stopped before.
+  expect_as_new(request(2, Method::kBesa));
+  expect_as_new(request(3, Method::kWanda));
+  expect_as_new(request(4, Method::kWanda, /*lookahead=*/false));
+  expect_as_new(request(1, Method::kBesa));
+  expect_as_new(request(3, Method::kBesa));
+  for (absl::string_view stage : {"statistics", "lookahead", "train", "recover"}) {
+    const auto stopped = engine->Prune(request(4, Method::kBesa), [&](const Progress& progress) {
+      return progress.stage != stage || progress.step < 1;
+    });
+    EXPECT_EQ(stopped.status().code(), absl::StatusCode::kCancelled) << stage;
+  }
+  expect_as_new(request(4, Method::kBesa));
+  // Behind the last block there is nothing.
+  ExpectSameBits(engine->Prune(request(5, Method::kBesa), nullptr).value(),
+                 NewEngine()->Prune(request(5, Method::kBesa, /*lookahead=*/false), nullptr).value());
+}
+
 // By one engine that keeps its activations, or by a new one each time.
 // The survey against what it stands for: the model with that one block pruned, compared with the dense one.
 TEST_F(EngineTest, ASurveyTellsHowFarPruningEachBlockAloneMovesThePredictions) {
@@ -408,19 +441,21 @@ std::string NameOf(const testing::TestParamInfo<BesaOptions>& test) {
   const char* const methods[] = {"Besa", "Magnitude", "Wanda", "SparseGpt"};
   const bool dense = test.param.reference == Reference::kDenseStream;
   return std::string(methods[static_cast<int>(test.param.method)]) + (dense ? "DenseStream" : "PrunedStream") +
-         (KeepsDenseInputs(test.param) ? "RecoveredOnBoth" : "");
+         (KeepsDenseInputs(test.param) ? "RecoveredOnBoth" : "") + (LooksAhead(test.param) ? "LookingAhead" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Methods, SequentialTest,
-    testing::Values(BesaOptions{.reference = Reference::kDenseStream},
-                    BesaOptions{.reference = Reference::kPrunedStream, .preset = Preset::kPaper},
-                    BesaOptions{.method = Method::kWanda, .reference = Reference::kPrunedStream},
-                    BesaOptions{.method = Method::kSparseGpt, .reference = Reference::kDenseStream},
-                    // Takes the dense model's activations in front of the block, too.
-                    BesaOptions{.method = Method::kWanda,
-                                .schedule = Schedule::kSequential,
-                                .recovery = {.epochs = 3, .batch_size = 4, .decay = 3.0, .dense_every = 2}}),
+    testing::Values(
+        BesaOptions{.reference = Reference::kDenseStream},
+        BesaOptions{.reference = Reference::kPrunedStream, .preset = Preset::kPaper},
+        BesaOptions{.method = Method::kWanda, .reference = Reference::kPrunedStream},
+        BesaOptions{.method = Method::kSparseGpt, .reference = Reference::kDenseStream},
+        // Takes the dense model's activations in front of the block, too.
+        BesaOptions{.method = Method::kWanda,
+                    .schedule = Schedule::kSequential,
+                    .recovery = {.epochs = 3, .batch_size = 4, .decay = 3.0, .dense_every = 2}},
+        BesaOptions{.schedule = Schedule::kSequential, .recovery = {.epochs = 2, .batch_size = 4}, .lookahead = true}),
     NameOf);
 
 TEST_F(EngineTest, TheDenseReferenceMakesGoodWhatEarlierBlocksLost) {
@@ -457,7 +492,8 @@ TEST_F(EngineTest, ActivationsInHostMemoryGiveTheSameBits) {
   // Batches that leave a smaller one over, several passes, a walk of two blocks, every kind of step.
   for (const int64_t block : {0, 1, 4}) {
     PruneRequest request = Request(block);
-    request.options = {.batch_size = 5, .epochs = 3, .recovery = {.epochs = 2, .batch_size = 5}};
+    request.options = {
+        .batch_size = 5, .epochs = 3, .recovery = {.epochs = 2, .batch_size = 5}, .lookahead = block != 1};
     ExpectSameBits(host->Prune(request, nullptr).value(), device->Prune(request, nullptr).value());
   }
   CommittedSource committed(*checkpoint_);
@@ -494,7 +530,7 @@ TEST_F(EngineTest, TheNextBlockIsReadMeanwhile) {
   const auto engine = NewEngine();
   const auto source = std::make_shared<CountingSource>(*checkpoint_);
   PruneRequest first = Request(0, *source);
-  first.next = NextBlock{.block = 1, .tensors = checkpoint_->BlockTensors(1), .source = source};
+  first.next = {{.block = 1, .tensors = checkpoint_->BlockTensors(1), .source = source}};
   ASSERT_TRUE(engine->Prune(first, nullptr).ok());
   const auto other = std::make_shared<CountingSource>(*checkpoint_);
   ExpectSameBits(engine->Prune(Request(1, *other), nullptr).value(), NewEngine()->Prune(Request(1), nullptr).value());
@@ -502,7 +538,7 @@ TEST_F(EngineTest, TheNextBlockIsReadMeanwhile) {
 
   // What was read ahead of something else is of no use.
   first = Request(2, *source);
-  first.next = NextBlock{.block = 3, .tensors = checkpoint_->BlockTensors(3), .source = source};
+  first.next = {{.block = 3, .tensors = checkpoint_->BlockTensors(3), .source = source}};
   ASSERT_TRUE(engine->Prune(first, nullptr).ok());
   PruneRequest elsewhere = Request(3, *other);
   elsewhere.stream_key = "another model";
@@ -510,12 +546,46 @@ TEST_F(EngineTest, TheNextBlockIsReadMeanwhile) {
   EXPECT_GT(other->reads(), 0);
 }
 
+TEST_F(EngineTest, TheNextBlockIsLookedAtInWhatWasReadAhead) {
+  const auto source = std::make_shared<CountingSource>(*checkpoint_);
+  PruneRequest request = Request(1, *source);
+  request.options.lookahead = true;
+  request.next = {{.block = 2, .tensors = checkpoint_->BlockTensors(2), .source = source}};
+  const auto engine = NewEngine();
+  const BlockPruning expected = engine->Prune(request, nullptr).value();
+  const int reads = source->reads();
+  const size_t walked = 1 + checkpoint_->BlockTensors(0).size();
+  EXPECT_EQ(static_cast<size_t>(reads), walked + 2 * request.next[0].tensors.size()) << "each tensor once";
+  request.next.clear();
+  ExpectSameBits(NewEngine()->Prune(request, nullptr).value(), expected);
+  EXPECT_EQ(source->reads(), 2 * reads);
+}
+
+TEST_F(EngineTest, SeveralBlocksAreReadMeanwhileEachOnce) {
+  const auto engine = NewEngine();
+  const auto source = std::make_shared<CountingSource>(*checkpoint_);
+  int reads = 0;
+  for (int64_t block = 0; block < 4; ++block) {
+    PruneRequest request = Request(block, *source);
+    for (const int64_t next : {block + 1, block + 2}) {
+      request.next.push_back({.block = next, .tensors = checkpoint_->BlockTensors(next), .source = source});
+    }
+    const BlockPruning pruning = engine->Prune(request, nullptr).value();
+    if (block == 2) ExpectSameBits(pruning, NewEngine()->Prune(Request(block), nullptr).value());
+    reads += static_cast<int>(request.block_tensors.size());
+  }
+  const int beyond = static_cast<int>(2 * checkpoint_->BlockTensors(4).size());
+  // The embeddings, the four blocks, and what was read of the two behind them by now.
+  EXPECT_GE(source->reads(), 1 + reads);
+  EXPECT_LE(source->reads(), 1 + reads + beyond);
+}
+
 TEST_F(EngineTest, WhatCannotBeReadAheadIsReadWhenItIsNeeded) {
   const auto engine = NewEngine();
   PruneRequest first = Request(0);
-  first.next = NextBlock{.block = 1,
-                         .tensors = checkpoint_->BlockTensors(1),
-                         .source = std::make_shared<CountingSource>(*checkpoint_, /*fails_from=*/3)};
+  first.next = {{.block = 1,
+                 .tensors = checkpoint_->BlockTensors(1),
+                 .source = std::make_shared<CountingSource>(*checkpoint_, /*fails_from=*/3)}};
   ASSERT_TRUE(engine->Prune(first, nullptr).ok());
   ExpectSameBits(engine->Prune(Request(1), nullptr).value(), NewEngine()->Prune(Request(1), nullptr).value());
 }

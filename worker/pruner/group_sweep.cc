@@ -85,7 +85,8 @@ class Sweeper {
     sweep_.weights.shape = BlockShape::Of(*sweep_.request.config, index);
     if (owner == ranks_.rank()) RETURN_IF_ERROR(sweep_.upload());
     BroadcastWeights(sweep_.weights, owner, ranks_);
-    std::unique_ptr<PruningMethod> method = MakeMethod(sweep_.request.options, sweep_.weights.shape, sweep_.options);
+    std::unique_ptr<PruningMethod> method =
+        MakeMethod(sweep_.request.options.method, sweep_.weights.shape, sweep_.options);
     RETURN_IF_ERROR(Walk(owner, index, stream, *method));
     method->AddUp(ranks_);
     if (owner == ranks_.rank()) swept_.method = std::move(method);

@@ -62,7 +62,8 @@ class GroupSweepTest : public testing::Test {
   Outcome Train(PruningMethod& method, const PruneRequest& request, const Activations& x, const Activations& reference,
                 BlockWorkspace& workspace, StageReporter& reporter) const {
     MethodResult result = method
-                              .Prune({.block = workspace.block(),
+                              .Prune({.options = request.options,
+                                      .block = workspace.block(),
                                       .block_index = request.block,
                                       .dense = workspace.dense(),
                                       .x = x,
@@ -86,7 +87,7 @@ class GroupSweepTest : public testing::Test {
     StreamWalker walker(request, type_, Placement::kDevice, workspace.block(), workspace.dense(), reporter);
     EXPECT_TRUE(walker.WalkDense(index, stream).ok());
     EXPECT_TRUE(LoadBlock(checkpoint_, index, workspace.dense()).ok());
-    const auto method = MakeMethod(request.options, workspace.block().shape(), type_);
+    const auto method = MakeMethod(request.options.method, workspace.block().shape(), type_);
     BlockState state;
     const at::Tensor y = workspace.block().Forward(stream.activations.values(), workspace.dense(), &state);
     method->Observe(state);

@@ -42,7 +42,11 @@ at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights,
 
   RmsNormResult norm = RmsNorm(flat, weights.input_norm, shape_.rms_norm_eps);
   const at::Tensor qkv = Linears(norm.output, weights, kQkv);
-  if (state != nullptr) state->inputs[kQkv] = norm.output;
+  const auto keep_input = [&](Group group, const at::Tensor& input) {
+    if (state != nullptr && state->keeps_inputs) state->inputs[group] = input;
+  };
+  keep_input(kQkv, norm.output);
+  if (state != nullptr) state->input_inverse_rms = norm.inverse_rms;
   // q and k as rope takes them: with the heads of v behind them, unless they are normalised.
   at::Tensor qk = qkv;
   if (weights.qk_norm.defined()) {
@@ -63,8 +67,8 @@ at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights,
   qk.reset();
   const at::Tensor attended = attention.output.transpose(1, 2).reshape({tokens, heads * shape_.head_dim});
   const at::Tensor residual = AddLinear(flat, attended, weights, kAttentionOut);
+  keep_input(kAttentionOut, attended);
   if (state != nullptr) {
-    state->inputs[kAttentionOut] = attended;
     state->residual = residual;
     state->attention = std::move(attention);
   } else {
@@ -74,11 +78,11 @@ at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights,
   norm = RmsNorm(residual, weights.post_attention_norm, shape_.rms_norm_eps);
   at::Tensor gate_up = Linears(norm.output, weights, kGateUp);
   const at::Tensor activation = SwiGlu(gate_up);
+  keep_input(kGateUp, norm.output);
+  keep_input(kMlpOut, activation);
   if (state != nullptr) {
-    state->inputs[kGateUp] = norm.output;
     state->inverse_rms = norm.inverse_rms;
     state->gate_up = gate_up;
-    state->inputs[kMlpOut] = activation;
   }
   gate_up.reset();
   norm = {};
@@ -87,19 +91,30 @@ at::Tensor LlamaBlock::Forward(const at::Tensor& x, const BlockWeights& weights,
 
 void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state,
                           const std::array<at::Tensor, kGroups>& gradients, const GradientSink& sink) const {
+  Propagate(gradient_y, weights, state, [&](Group group, const at::Tensor& gradient_output) {
+    at::Tensor weight_gradient = gradients[group];
+    at::mm_out(weight_gradient, gradient_output.t(), state.inputs[group]);
+    state.inputs[group].reset();
+    sink(group, weight_gradient);
+  });
+}
+
+void LlamaBlock::BackwardToInput(const at::Tensor& gradient_y, const at::Tensor& x, const BlockWeights& weights,
+                                 BlockState& state) const {
+  const at::Tensor gradient_qkv = Propagate(gradient_y, weights, state, [](Group, const at::Tensor&) {});
+  AddRmsNormBackward(at::mm(gradient_qkv, weights.groups[kQkv]), x.reshape({-1, shape_.hidden}), weights.input_norm,
+                     state.input_inverse_rms, gradient_y.view({-1, shape_.hidden}));
+  state.input_inverse_rms.reset();
+}
+
+at::Tensor LlamaBlock::Propagate(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state,
+                                 const std::function<void(Group, const at::Tensor& gradient_output)>& emit) const {
   const int64_t batch = gradient_y.size(0);
   const int64_t length = gradient_y.size(1);
   const int64_t tokens = batch * length;
   const int64_t heads = shape_.heads;
   // From y down to r it is the gradient of the residual stream that is added to on the way.
   const at::Tensor gradient = gradient_y.view({tokens, shape_.hidden});
-
-  const auto emit = [&](Group group, const at::Tensor& gradient_output) {
-    at::Tensor weight_gradient = gradients[group];
-    at::mm_out(weight_gradient, gradient_output.t(), state.inputs[group]);
-    state.inputs[group].reset();
-    sink(group, weight_gradient);
-  };
 
   emit(kMlpOut, gradient);
   SwiGluBackward(at::mm(gradient, weights.groups[kMlpOut]), state.gate_up);
@@ -124,6 +139,7 @@ void LlamaBlock::Backward(const at::Tensor& gradient_y, const BlockWeights& weig
     state.qk_inverse_rms.reset();
   }
   emit(kQkv, gradient_matrix);
+  return gradient_matrix;
 }
 
 }  // namespace besa::pruner

@@ -6,8 +6,9 @@
 // and its relatives, by the traits of BlockShape: any linear may add a bias, heads of q and k may be normalised before
 // rope, attention may slide.
 //
-// The backward pass gives the gradients of the seven linears only: neither x nor norms nor biases are trained, so
-// nothing is propagated below q, k and v.
+// The backward pass gives the gradients of the seven linears, or that of x: of a block that is trained, or of one that
+// is looked through at what lies behind it. Norms and biases are not trained, so that in the first case nothing is
+// propagated below q, k and v.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,8 +24,12 @@ namespace besa::pruner {
 
 // What one forward pass leaves behind for the backward pass and for statistics.
 struct BlockState {
+  // Whether the inputs below are kept, for statistics and the gradients of weights.
+  bool keeps_inputs = true;
   // The input of each group of linears, [tokens, group cols].
   std::array<at::Tensor, kGroups> inputs;
+  // Of the norm of x.
+  at::Tensor input_inverse_rms;
   // With normalised heads: q and k before it (and v), [tokens, group rows], and RmsNorm's statistics.
   at::Tensor raw_qkv;
   at::Tensor qk_inverse_rms;
@@ -56,7 +61,17 @@ class LlamaBlock {
   void Backward(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state,
                 const std::array<at::Tensor, kGroups>& gradients, const GradientSink& sink) const;
 
+  // Replaces gradient_y by the gradient of x, which is what Forward was given. Uses up `state`, of which it takes no
+  // inputs.
+  void BackwardToInput(const at::Tensor& gradient_y, const at::Tensor& x, const BlockWeights& weights,
+                       BlockState& state) const;
+
  private:
+  // From y down to q, k and v. `emit` gets the gradient of each group's outputs, [tokens, group rows], as soon as it is
+  // known. Gives that of q, k and v; gradient_y becomes the gradient of the residual stream between x and attention.
+  at::Tensor Propagate(const at::Tensor& gradient_y, const BlockWeights& weights, BlockState& state,
+                       const std::function<void(Group, const at::Tensor& gradient_output)>& emit) const;
+
   BlockShape shape_;
   Rope rope_;
 };

@@ -15,7 +15,7 @@ namespace {
 
 class MagnitudeMethod final : public PruningMethod {
  public:
-  MagnitudeMethod(const BesaOptions& options, const BlockShape& shape) : options_(options), shape_(shape) {}
+  explicit MagnitudeMethod(const BlockShape& shape) : shape_(shape) {}
 
   void Observe(const BlockState&) override {}
   void AddUp(RankGroup&) override {}
@@ -24,31 +24,31 @@ class MagnitudeMethod final : public PruningMethod {
     RETURN_IF_ERROR(reporter.Begin("solve", kLinears));
     std::vector<RowRate> linears;
     for (Linear linear : kAllLinears) {
-      linears.push_back({.cols = shape_.Rows(linear) * shape_.Cols(linear), .rate = options_.sparsity});
+      linears.push_back({.cols = shape_.Rows(linear) * shape_.Cols(linear), .rate = inputs.options.sparsity});
     }
-    const std::vector<int32_t> counts = ExactSparsity(linears, options_.sparsity);
+    const std::vector<int32_t> counts = ExactSparsity(linears, inputs.options.sparsity);
     MethodResult result;
     for (Linear linear : kAllLinears) {
       const at::Tensor magnitude = inputs.dense.linear(linear).abs();
-      result.linears[linear] = FromMask(options_.pattern.given() ? SmallestOfGroups(magnitude, options_.pattern)
-                                                                 : SmallestOfAll(magnitude, counts[linear]));
+      result.linears[linear] =
+          FromMask(inputs.options.pattern.given() ? SmallestOfGroups(magnitude, inputs.options.pattern)
+                                                  : SmallestOfAll(magnitude, counts[linear]));
       result.linears[linear].squares =
           at::ones({shape_.Cols(linear)}, magnitude.options().dtype(AccumulatorType(magnitude.scalar_type())));
-      result.linears[linear].pattern = options_.pattern;
+      result.linears[linear].pattern = inputs.options.pattern;
       RETURN_IF_ERROR(reporter.Step(linear + 1));
     }
     return result;
   }
 
  private:
-  const BesaOptions options_;
   const BlockShape shape_;
 };
 
 }  // namespace
 
-std::unique_ptr<PruningMethod> MakeMagnitude(const BesaOptions& options, const BlockShape& shape) {
-  return std::make_unique<MagnitudeMethod>(options, shape);
+std::unique_ptr<PruningMethod> MakeMagnitude(const BlockShape& shape) {
+  return std::make_unique<MagnitudeMethod>(shape);
 }
 
 }  // namespace besa::pruner

@@ -150,6 +150,11 @@ storage::ModelConfig Config(int64_t hidden, int64_t intermediate, int64_t heads,
           .tie_word_embeddings = true};
 }
 
+storage::ModelConfig OfFourBlocks(storage::ModelConfig config) {
+  config.num_hidden_layers = 4;
+  return config;
+}
+
 // The same with every trait that takes memory.
 storage::ModelConfig WithTraits(storage::ModelConfig config, int64_t window) {
   config.qkv_bias = config.attention_out_bias = config.mlp_bias = config.qk_norm = true;
@@ -187,14 +192,19 @@ TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
                           .stream_key = "random",
                           .calibration = &text,
                           .block = 1,
-                          .next = NextBlock{.block = 1, .tensors = tensors, .source = ahead},
+                          .next = {{.block = 1, .tensors = tensors, .source = ahead}},
                           .options = test.options,
                           .compute = test.compute};
+  if (options.lookahead) {
+    const std::vector<std::string> last = model.BlockTensors(3);
+    request.next = {{.block = 2, .tensors = model.BlockTensors(2), .source = std::make_shared<RandomModel>(model)},
+                    {.block = 3, .tensors = last, .source = ahead}};
+  }
 
   const auto engine = Engine::Create({.device = "cpu", .threads = 1, .activations = test.activations}).value();
   // The next block has been read by the time that it gets tight.
   const Observer observer = [&](const Progress& progress) {
-    if (progress.stage == "statistics" && request.next) ahead->Await();
+    if (progress.stage == "statistics" && !request.next.empty()) ahead->Await();
     return true;
   };
   // What recovery keeps is there while the next block is solved.
@@ -207,7 +217,7 @@ TEST_P(MemoryPlanTest, CoversThePeakAndLittleMore) {
     }
     for (int i = 0; i < blocks; ++i) {
       // The first one gave the second what it had read ahead.
-      if (i > 0) request.next.reset();
+      if (i > 0) request.next.clear();
       EXPECT_EQ(engine->Prune(request, observer).status(), absl::OkStatus());
     }
   });
@@ -303,6 +313,20 @@ INSTANTIATE_TEST_SUITE_P(
               .batch_size = 1,
               .epochs = 1,
               .recovery = {.epochs = 2, .batch_size = 4, .dense_every = 2}}},
+        // Through the next block, while the one behind it is read.
+        Case{"looking ahead",
+             OfFourBlocks(Config(256, 704, 4, 2, 500)),
+             64,
+             512,
+             {.batch_size = 2, .epochs = 1, .recovery = {.epochs = 1, .batch_size = 4}, .lookahead = true}},
+        Case{"looking ahead with all that recovery knows",
+             OfFourBlocks(Config(256, 704, 4, 2, 500)),
+             64,
+             512,
+             {.method = Method::kWanda,
+              .schedule = Schedule::kSequential,
+              .recovery = {.epochs = 2, .batch_size = 4, .dense_every = 2},
+              .lookahead = true}},
         Case{"sequential with a large vocabulary",
              Config(128, 352, 2, 1, 40000),
              64,
@@ -383,6 +407,7 @@ TEST(MemoryPlan, ActivationsInHostMemoryMakeRoomOnAGpu) {
   const BesaOptions with_dense_inputs = {.schedule = Schedule::kSequential,
                                          .recovery = {.epochs = 12, .dense_every = 3}};
   EXPECT_EQ(cost::HostActivations(config, 128, 2048, with_dense_inputs, cuda), 3 * stream);
+  EXPECT_EQ(cost::HostActivations(config, 128, 2048, {.lookahead = true}, cuda), 3 * stream);
 }
 
 TEST(MemoryPlan, DescribesItsPartsLargestFirst) {

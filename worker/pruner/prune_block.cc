@@ -4,6 +4,7 @@
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,7 @@ class BlockJob {
         tensor_options_(device.OptionsFor(request.compute)),
         placement_(placement),
         streams_(kept.streams),
+        observed_(kept.observed),
         workspace_(kept.workspace),
         ahead_(kept.ahead),
         reporter_(reporter),
@@ -65,6 +67,7 @@ class BlockJob {
       RETURN_IF_ERROR(Walk());
       RETURN_IF_ERROR(TakeStatistics());
     }
+    RETURN_IF_ERROR(LookAhead());
     RETURN_IF_ERROR(Prune());
     RETURN_IF_ERROR(Recover());
     RETURN_IF_ERROR(Write());
@@ -91,7 +94,12 @@ class BlockJob {
   absl::Status UploadDense();
   absl::Status StepDense();
   absl::Status TakeStatistics();
+  bool TakeObserved();
+  // `x` through a dense block, whose output goes to `out`, if that is defined, and whose inputs to `method`, if given.
+  absl::Status Observe(int64_t block_index, const BlockWeights& weights, const Activations& x, PruningMethod* method,
+                       const Activations& out, const std::function<absl::Status(int64_t)>& step);
   absl::Status Sweep();
+  absl::Status LookAhead();
   absl::Status Prune();
   absl::Status Recover();
   absl::Status Write();
@@ -111,6 +119,7 @@ class BlockJob {
   const at::TensorOptions tensor_options_;
   const Placement placement_;
   HeldStreams& streams_;
+  Observed& observed_;
   BlockWorkspace& workspace_;
   BlockReadAhead& ahead_;
   StageReporter& reporter_;
@@ -125,6 +134,9 @@ class BlockJob {
   // What enters the block, and what its output is compared with, [samples trained on here, length, hidden].
   Activations x_;
   Activations reference_;
+  // What the next block makes of the reference, if the loss looks ahead, and the statistics of that pass.
+  Activations next_reference_;
+  std::unique_ptr<PruningMethod> next_method_;
   // What the dense model has in front of the block, if recovery takes it (KeepsDenseInputs).
   Activations dense_inputs_;
   std::unique_ptr<PruningMethod> method_;
@@ -140,9 +152,9 @@ void BlockJob::BeginCommitted() {
   for (const auto& [name, shape] : storage::BlockTensorShapes(*request_.config, last)) names.push_back(name);
   // The request outlives this job, and so the reading.
   committed_.Begin(request_.stream_key,
-                   {.block = last,
-                    .tensors = std::move(names),
-                    .source = std::shared_ptr<const storage::TensorSource>(std::shared_ptr<void>(), request_.pruned)},
+                   {{.block = last,
+                     .tensors = std::move(names),
+                     .source = std::shared_ptr<const storage::TensorSource>(std::shared_ptr<void>(), request_.pruned)}},
                    ReadFor::kWalking);
 }
 
@@ -161,7 +173,7 @@ absl::Status BlockJob::Load() {
   result_.input_sha256 = std::move(read->sha256);
   staged_ = std::move(read->staged);
   // From here on the store has nothing else to do for this block.
-  if (request_.next) ahead_.Begin(request_.stream_key, *request_.next, ReadFor::kPruning);
+  ahead_.Begin(request_.stream_key, request_.next, ReadFor::kPruning);
   return absl::OkStatus();
 }
 
@@ -231,8 +243,32 @@ absl::Status BlockJob::TakeStatistics() {
   RETURN_IF_ERROR(UploadDense());
   staged_.clear();
   if (step_dense) RETURN_IF_ERROR(StepDense());
-  reference_ = own_pass ? streams_.dense.activations : Activations::Allocate(x_.sizes(), tensor_options_, placement_);
-  method_ = MakeMethod(options_, shape_, tensor_options_);
+  if (own_pass) reference_ = streams_.dense.activations;
+  if (TakeObserved()) return reporter_.Step(before + samples());
+  if (!own_pass) reference_ = Activations::Allocate(x_.sizes(), tensor_options_, placement_);
+  method_ = MakeMethod(options_.method, shape_, tensor_options_);
+  RETURN_IF_ERROR(Observe(request_.block, dense(), x_, method_.get(), own_pass ? Activations() : reference_,
+                          [&](int64_t windows) { return reporter_.Step(before + windows); }));
+  method_->AddUp(ranks_);
+  return absl::OkStatus();
+}
+
+// What looking ahead from the block before has left.
+bool BlockJob::TakeObserved() {
+  Observed observed = std::exchange(observed_, {});
+  ActivationStream behind = std::exchange(streams_.dense_behind, {});
+  if (!behind.activations.defined() || observed.method == nullptr || observed.block != request_.block ||
+      observed.by != options_.method) {
+    return false;
+  }
+  reference_ = std::move(behind.activations);
+  method_ = std::move(observed.method);
+  return true;
+}
+
+absl::Status BlockJob::Observe(int64_t block_index, const BlockWeights& weights, const Activations& x,
+                               PruningMethod* method, const Activations& out,
+                               const std::function<absl::Status(int64_t)>& step) {
   FiniteWatch watch(tensor_options_.device());
   // The batch whose output is not yet known to be good begins here.
   int64_t pending = 0;
@@ -240,29 +276,30 @@ absl::Status BlockJob::TakeStatistics() {
     if (end == pending) return absl::OkStatus();
     if (!watch.NextIsFinite()) {
       BlockState state;
-      const at::Tensor y = block().Forward(x_.Batch(pending, end - pending), dense(), &state);
-      return CheckActivations(request_.block, state, y);
+      const at::Tensor y = block().Forward(x.Batch(pending, end - pending), weights, &state);
+      return CheckActivations(block_index, state, y);
     }
     pending = end;
-    return reporter_.Step(before + end);
+    return step(end);
   };
-  ActivationFeed feed({x_}, BatchesOf(samples(), walk_batch()));
-  ActivationSink sink(reference_);
-  RETURN_IF_ERROR(ForEachBatch(samples(), walk_batch(), [&](int64_t first, int64_t) -> absl::Status {
+  ActivationFeed feed({x}, BatchesOf(x.windows(), walk_batch()));
+  std::optional<ActivationSink> sink;
+  if (out.defined()) sink.emplace(out);
+  RETURN_IF_ERROR(ForEachBatch(x.windows(), walk_batch(), [&](int64_t first, int64_t) -> absl::Status {
     BlockState state;
-    const at::Tensor y = block().Forward(feed.Next()[0], dense(), &state);
+    const at::Tensor y = block().Forward(feed.Next()[0], weights, method == nullptr ? nullptr : &state);
     watch.Queue(y);
-    method_->Observe(state);
-    if (!own_pass) sink.Write(first, y);
+    if (method != nullptr) method->Observe(state);
+    if (sink) sink->Write(first, y);
     return settle(first);
   }));
-  RETURN_IF_ERROR(settle(samples()));
-  method_->AddUp(ranks_);
-  return absl::OkStatus();
+  return settle(x.windows());
 }
 
 // To the first block of the group, and through those of all ranks.
 absl::Status BlockJob::Sweep() {
+  observed_ = {};
+  streams_.dense_behind = {};
   const int64_t first = request_.block - group_.rank();
   StreamWalker walker = Walker();
   RETURN_IF_ERROR(reporter_.Begin("walk", walker.Steps(streams_.dense, first)));
@@ -292,12 +329,36 @@ absl::Status BlockJob::Sweep() {
   return absl::OkStatus();
 }
 
+// The next block's weights, and what it makes of the reference. Behind the last block there is nothing to look at.
+//
+// Where that pass is the one that the next block's statistics are taken in (ObservesAhead), they are kept for it.
+absl::Status BlockJob::LookAhead() {
+  const int64_t next = request_.block + 1;
+  if (!LooksAhead(options_) || next == request_.config->num_hidden_layers) return absl::OkStatus();
+  RETURN_IF_ERROR(reporter_.Begin("lookahead", reference_.windows()));
+  const BlockShape shape = BlockShape::Of(*request_.config, next);
+  BlockWeights& weights = workspace_.Next(shape);
+  // As a rule it is being read ahead, to be pruned.
+  ASSIGN_OR_RETURN(const BlockTensors* const read,
+                   ahead_.Peek(request_.stream_key, next, [&] { return reporter_.Step(0); }));
+  RETURN_IF_ERROR(read != nullptr ? UploadBlock(*read, next, weights) : LoadBlock(*request_.dense, next, weights));
+  next_reference_ = Activations::Allocate(reference_.sizes(), tensor_options_, placement_);
+  const bool observe = ObservesAhead(options_) && !own_block_;
+  if (observe) next_method_ = MakeMethod(options_.method, shape, tensor_options_);
+  RETURN_IF_ERROR(Observe(next, weights, reference_, next_method_.get(), next_reference_,
+                          [&](int64_t windows) { return reporter_.Step(windows); }));
+  if (observe) next_method_->AddUp(ranks_);
+  return absl::OkStatus();
+}
+
 absl::Status BlockJob::Prune() {
-  const BlockInputs inputs = {.block = block(),
+  const BlockInputs inputs = {.options = options_,
+                              .block = block(),
                               .block_index = request_.block,
                               .dense = dense(),
                               .x = x_,
                               .reference = reference_,
+                              .next_reference = next_reference_,
                               .share = share_,
                               .workspace = &workspace_};
   ASSIGN_OR_RETURN(pruned_, method_->Prune(inputs, reporter_));
@@ -313,13 +374,17 @@ absl::Status BlockJob::Recover() {
   if (!options_.recovery.given()) return absl::OkStatus();
   const Passes passes = {.epochs = options_.recovery.epochs, .batch_size = options_.recovery.batch_size};
   RETURN_IF_ERROR(reporter_.Begin("recover", passes.Steps(share_.samples)));
-  RecoveryTrainer& trainer = workspace_.Recovery(options_.recovery, passes.Steps(share_.samples));
+  RecoveryTrainer& trainer =
+      workspace_.Recovery(options_.recovery, passes.Steps(share_.samples), next_reference_.defined());
   trainer.Begin(pruned_.linears);
   for (Linear linear : kAllLinears) pruned_.linears[linear].weight = trainer.master(linear);
-  const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
-  std::vector<Activations> inputs(KeepsDenseInputs(options_) ? options_.recovery.dense_every : 1, x_);
-  if (KeepsDenseInputs(options_)) inputs.back() = dense_inputs_;
-  ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, inputs, reference_, share_, passes, request_.block, reporter_));
+  const auto step = [&](const TrainingBatch& batch) { return trainer.Step(batch); };
+  TrainingData data = {.x = {x_}, .reference = reference_, .next_reference = next_reference_};
+  if (KeepsDenseInputs(options_)) {
+    data.x.resize(static_cast<size_t>(options_.recovery.dense_every), x_);
+    data.x.back() = dense_inputs_;
+  }
+  ASSIGN_OR_RETURN(TrainingLog log, RunTraining(step, data, share_, passes, request_.block, reporter_));
   result_.recovery_loss = std::move(log.loss);
   result_.skipped_steps += log.skipped_steps;
   return absl::OkStatus();
@@ -338,6 +403,10 @@ absl::Status BlockJob::Write() {
   // front of the block: it goes on from what will have been committed.
   if (!TakesPrunedStream(options_) && !own_block_) {
     streams_.dense = {.key = request_.stream_key, .block = request_.block + 1, .activations = reference_};
+    if (next_method_ != nullptr) {
+      streams_.dense_behind = {.key = request_.stream_key, .block = request_.block + 2, .activations = next_reference_};
+      observed_ = {.block = request_.block + 1, .by = options_.method, .method = std::move(next_method_)};
+    }
   }
   return absl::OkStatus();
 }

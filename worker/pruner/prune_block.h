@@ -1,6 +1,8 @@
 // One block from the checkpoint to its pruned tensors: load, walk, statistics, train, write.
 #pragma once
 
+#include <memory>
+
 #include "absl/status/statusor.h"
 #include "worker/pruner/activation_stream.h"
 #include "worker/pruner/block_reader.h"
@@ -8,14 +10,24 @@
 #include "worker/pruner/compute_device.h"
 #include "worker/pruner/progress.h"
 #include "worker/pruner/pruner.h"
+#include "worker/pruner/pruning_method.h"
 #include "worker/pruner/rank_group.h"
 #include "worker/pruner/sample_share.h"
 
 namespace besa::pruner {
 
+// What looking ahead from a block has seen of the next: the method's statistics of it.
+struct Observed {
+  int64_t block = 0;
+  Method by = Method::kBesa;
+  std::unique_ptr<PruningMethod> method;
+};
+
 // What an engine keeps from block to block.
 struct KeptState {
   HeldStreams streams;
+  // Of the block that streams.dense_behind is the output of.
+  Observed observed;
   BlockWorkspace workspace;
   BlockReadAhead ahead;
 };

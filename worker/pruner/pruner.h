@@ -52,8 +52,8 @@ struct TokenWindows {
 int64_t PredictedTokens(const TokenWindows& text);
 
 struct Progress {
-  // "fetch", "load", "walk", "statistics", "train" (BESA), "solve" (SparseGPT), "recover", "write", "evaluate" or
-  // "survey".
+  // "fetch", "load", "walk", "statistics", "lookahead", "train" (BESA), "solve" (SparseGPT), "recover", "write",
+  // "evaluate" or "survey".
   absl::string_view stage;
   int64_t step = 0;
   int64_t steps = 0;
@@ -131,12 +131,12 @@ struct SweepRequest {
   std::optional<ComputeType> compute;
 };
 
-// A block that is likely to be pruned next: it is read while this one is computed, so that the device need not wait.
+// A block that is likely to be pruned soon: it is read while this one is computed, so that the device need not wait.
 struct NextBlock {
   int64_t block = 0;
   // Names of all its tensors.
   std::vector<std::string> tensors;
-  // Kept until they are read, or until the engine is asked for another block.
+  // Kept until they are read, or until the engine is asked for other blocks.
   std::shared_ptr<const storage::TensorSource> source;
 };
 
@@ -157,7 +157,8 @@ struct PruneRequest {
   // Taken if it lies nearer before the block than what is held; the result is the same.
   std::optional<StoredActivations> stored;
   int64_t block = 0;
-  std::optional<NextBlock> next;
+  // Those behind it, in the order in which they are likely to be wanted.
+  std::vector<NextBlock> next;
   BesaOptions options;
   // Unset: float32 on a CPU, bfloat16 on a GPU.
   std::optional<ComputeType> compute;

@@ -95,9 +95,9 @@ void Measure(const char* name, const BlockShape& shape, int64_t batch, int64_t l
 
   BlockTrainer trainer(block, weights, orders, weights.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0);
   // Steps of a training that has begun: what has to be removed changes from one to the next.
-  for (int warm_up = 0; warm_up < 32; ++warm_up) trainer.Step(x, reference);
+  for (int warm_up = 0; warm_up < 32; ++warm_up) trainer.Step({x, reference});
   const auto [step, linears, attention, forward, rank] = FastestMilliseconds<5>(
-      {[&] { trainer.Step(x, reference); }, [&] { LinearProducts(weights, inputs, gradients); },
+      {[&] { trainer.Step({x, reference}); }, [&] { LinearProducts(weights, inputs, gradients); },
        [&] { AttentionProducts(shape, batch, length, options); }, [&] { block.Forward(x, weights, nullptr); },
        [&] { RankLinears(weights, statistics, batch); }});
   std::printf(

@@ -2,17 +2,17 @@
 
 namespace besa::pruner {
 
-std::unique_ptr<PruningMethod> MakeMethod(const BesaOptions& options, const BlockShape& shape,
+std::unique_ptr<PruningMethod> MakeMethod(Method method, const BlockShape& shape,
                                           const at::TensorOptions& tensor_options) {
-  switch (options.method) {
+  switch (method) {
     case Method::kBesa:
-      return MakeBesa(options, shape, tensor_options);
+      return MakeBesa(shape, tensor_options);
     case Method::kMagnitude:
-      return MakeMagnitude(options, shape);
+      return MakeMagnitude(shape);
     case Method::kWanda:
-      return MakeWanda(options, shape, tensor_options);
+      return MakeWanda(shape, tensor_options);
     case Method::kSparseGpt:
-      return MakeSparseGpt(options, shape, tensor_options);
+      return MakeSparseGpt(shape, tensor_options);
   }
   return nullptr;
 }

@@ -27,6 +27,8 @@ class BlockWorkspace;
 
 // The block to prune.
 struct BlockInputs {
+  // Resolved. Of the method that it is given to.
+  const BesaOptions& options;
   const LlamaBlock& block;
   int64_t block_index = 0;
   const BlockWeights& dense;
@@ -34,6 +36,8 @@ struct BlockInputs {
   // samples.
   Activations x;
   Activations reference;
+  // What the block behind it makes of the reference, if the loss looks ahead: then the workspace has its weights.
+  Activations next_reference;
   SampleShare share;
   // Whose block and dense weights these are; for BESA.
   BlockWorkspace* workspace = nullptr;
@@ -78,16 +82,13 @@ class PruningMethod {
   virtual absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) = 0;
 };
 
-// `options` resolved; tensors will be in the type and on the device of `tensor_options`.
-std::unique_ptr<PruningMethod> MakeMethod(const BesaOptions& options, const BlockShape& shape,
+// Tensors will be in the type and on the device of `tensor_options`.
+std::unique_ptr<PruningMethod> MakeMethod(Method method, const BlockShape& shape,
                                           const at::TensorOptions& tensor_options);
 
-std::unique_ptr<PruningMethod> MakeBesa(const BesaOptions& options, const BlockShape& shape,
-                                        const at::TensorOptions& tensor_options);
-std::unique_ptr<PruningMethod> MakeMagnitude(const BesaOptions& options, const BlockShape& shape);
-std::unique_ptr<PruningMethod> MakeWanda(const BesaOptions& options, const BlockShape& shape,
-                                         const at::TensorOptions& tensor_options);
-std::unique_ptr<PruningMethod> MakeSparseGpt(const BesaOptions& options, const BlockShape& shape,
-                                             const at::TensorOptions& tensor_options);
+std::unique_ptr<PruningMethod> MakeBesa(const BlockShape& shape, const at::TensorOptions& tensor_options);
+std::unique_ptr<PruningMethod> MakeMagnitude(const BlockShape& shape);
+std::unique_ptr<PruningMethod> MakeWanda(const BlockShape& shape, const at::TensorOptions& tensor_options);
+std::unique_ptr<PruningMethod> MakeSparseGpt(const BlockShape& shape, const at::TensorOptions& tensor_options);
 
 }  // namespace besa::pruner

@@ -100,7 +100,7 @@ class RankEngineTest : public testing::Test {
         // What it prunes in the next sweep.
         const int64_t next = request.block + 2;
         const std::shared_ptr<const storage::TensorSource> source(std::shared_ptr<void>(), &checkpoint_);
-        if (next < 6) request.next = NextBlock{next, checkpoint_.BlockTensors(next), source};
+        if (next < 6) request.next = {{next, checkpoint_.BlockTensors(next), source}};
         auto pruned = engine.PruneOwnBlock(request, nullptr);
         ASSERT_TRUE(pruned.ok()) << pruned.status();
         EXPECT_EQ(engine.Cursor().second, firsts[i] + 2);

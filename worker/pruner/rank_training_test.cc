@@ -96,8 +96,11 @@ at::Tensor Own(const SampleShare& share, const at::Tensor& all) {
   return all.slice(0, share.rank, all.size(0), share.ranks).contiguous();
 }
 
+enum class Trained { kAllocation, kRecovery, kAllLookingAhead };
+
 // Block 2 of books-llama-3m on the eight samples of the golden vectors, from the statistics on.
-Outcome Train(const at::TensorOptions& options, const Passes& passes, RankGroup& ranks, bool recover = false) {
+Outcome Train(const at::TensorOptions& options, const Passes& passes, RankGroup& ranks,
+              Trained trained = Trained::kAllocation) {
   const BlockWeights dense = SmallBlock(ReadTensors("books-llama-3m/model.safetensors"), 2, options);
   const LlamaBlock block(SmallShape(), 64, options);
   const Tensors golden = ReadTensors("golden/besa-block.safetensors");
@@ -114,12 +117,17 @@ Outcome Train(const at::TensorOptions& options, const Passes& passes, RankGroup&
 
   const AllocationOptions allocation = {.sparsity = 0.5, .prior_sigma = 0.08};
   const BlockWeights pruned = dense.WithOwnLinears();
-  BlockTrainer trainer(block, dense, orders, pruned, allocation, 5.0, ranks);
+  const bool ahead = trained == Trained::kAllLookingAhead;
+  const BlockWeights behind = SmallBlock(ReadTensors("books-llama-3m/model.safetensors"), 3, options);
+  const BlockWeights* const next = ahead ? &behind : nullptr;
+  BlockTrainer trainer(block, dense, orders, pruned, allocation, 5.0, next, ranks);
   const Observer nobody;
   StageReporter reporter(nobody, Clock::Real());
-  const auto step = [&](const at::Tensor& in, const at::Tensor& out) { return trainer.Step(in, out); };
+  const auto step = [&](const TrainingBatch& batch) { return trainer.Step(batch); };
+  TrainingData data = {.x = {x}, .reference = reference};
+  if (ahead) data.next_reference = block.Forward(reference, behind, nullptr);
   Outcome outcome;
-  outcome.log = RunTraining(step, {x}, reference, share, passes, 2, reporter).value();
+  outcome.log = RunTraining(step, data, share, passes, 2, reporter).value();
 
   const at::Tensor counts = trainer.allocation().Forward().pruned;
   outcome.pruned.assign(counts.data_ptr<int32_t>(), counts.data_ptr<int32_t>() + counts.numel());
@@ -132,7 +140,7 @@ Outcome Train(const at::TensorOptions& options, const Passes& passes, RankGroup&
     }
   }
   outcome.exact = ExactSparsity(rows, allocation.sparsity);
-  if (!recover) return outcome;
+  if (trained == Trained::kAllocation) return outcome;
 
   size_t row = 0;
   for (Linear linear : kAllLinears) {
@@ -140,20 +148,20 @@ Outcome Train(const at::TensorOptions& options, const Passes& passes, RankGroup&
     for (int64_t i = 0; i < SmallShape().Rows(linear); ++i) linears[linear].pruned.push_back(outcome.exact[row++]);
   }
   RecoveryTrainer recovery(block, dense, pruned, {.epochs = passes.epochs, .learning_rate = 1e-3},
-                           passes.Steps(share.samples), ranks);
+                           passes.Steps(share.samples), next, ranks);
   recovery.Begin(linears);
-  const auto tune = [&](const at::Tensor& in, const at::Tensor& out) { return recovery.Step(in, out); };
-  outcome.log = RunTraining(tune, {x}, reference, share, passes, 2, reporter).value();
+  const auto tune = [&](const TrainingBatch& batch) { return recovery.Step(batch); };
+  outcome.log = RunTraining(tune, data, share, passes, 2, reporter).value();
   for (Linear linear : kAllLinears) outcome.masters.push_back(recovery.master(linear).clone());
   return outcome;
 }
 
 // Every rank's outcome.
 std::vector<Outcome> TrainOnRanks(int size, const at::TensorOptions& options, const Passes& passes,
-                                  bool recover = false) {
+                                  Trained trained = Trained::kAllocation) {
   std::vector<Outcome> outcomes(static_cast<size_t>(size));
   OnRanks(size, [&](RankGroup& ranks) {
-    outcomes[static_cast<size_t>(ranks.rank())] = Train(options, passes, ranks, recover);
+    outcomes[static_cast<size_t>(ranks.rank())] = Train(options, passes, ranks, trained);
   });
   return outcomes;
 }
@@ -215,11 +223,13 @@ TEST_P(RankTraining, InFloat32TheLossIsThatOfOneRankWithinTwoPercentAndTheSameOn
 INSTANTIATE_TEST_SUITE_P(Batches, RankTraining, testing::Values(4, 3, 1),
                          [](const auto& batch) { return "Of" + std::to_string(batch.param); });
 
-TEST(RankRecovery, InFloat64IsThatOfOneRankAndTheSameOnAllRanks) {
+class RankRecovery : public testing::TestWithParam<Trained> {};
+
+TEST_P(RankRecovery, InFloat64IsThatOfOneRankAndTheSameOnAllRanks) {
   const Passes passes = {.epochs = 4, .batch_size = 3};
-  const Outcome alone = TrainOnRanks(1, at::kDouble, passes, /*recover=*/true).front();
+  const Outcome alone = TrainOnRanks(1, at::kDouble, passes, GetParam()).front();
   for (const int size : {2, 4}) {
-    const std::vector<Outcome> outcomes = TrainOnRanks(size, at::kDouble, passes, /*recover=*/true);
+    const std::vector<Outcome> outcomes = TrainOnRanks(size, at::kDouble, passes, GetParam());
     for (const Outcome& outcome : outcomes) {
       EXPECT_LT(WorstRatio(outcome.log.loss, alone.log.loss), 1e-6);
       for (Linear linear : kAllLinears) {
@@ -229,6 +239,11 @@ TEST(RankRecovery, InFloat64IsThatOfOneRankAndTheSameOnAllRanks) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Losses, RankRecovery, testing::Values(Trained::kRecovery, Trained::kAllLookingAhead),
+                         [](const auto& trained) {
+                           return trained.param == Trained::kRecovery ? "OfTheBlock" : "LookingAhead";
+                         });
 
 // A sample that spoils the gradient on one rank is skipped by all.
 TEST(RankSteps, ABadStepOfOneRankIsSkippedByAll) {
@@ -243,9 +258,10 @@ TEST(RankSteps, ABadStepOfOneRankIsSkippedByAll) {
     statistics.Add(state);
     statistics.AddUp(ranks);
     orders = RankLinears(dense, statistics, 2);
-    BlockTrainer trainer(block, dense, orders, dense.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0, ranks);
+    BlockTrainer trainer(block, dense, orders, dense.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0, /*next=*/nullptr,
+                         ranks);
     const at::Tensor bad = x.mul(ranks.rank() == 1 ? std::nan("") : 1.0);
-    const at::Tensor record = trainer.Step(x, bad);
+    const at::Tensor record = trainer.Step({x, bad});
     EXPECT_EQ(record.narrow(0, StepRecord::kFinite, kLinears).sum().item<double>(), 0.0);
     EXPECT_EQ(trainer.allocation().beta().abs().sum().item<double>(), 0.0);
   });

@@ -11,7 +11,6 @@
 #include "cost/memory_plan.h"
 #include "worker/pruner/importance.h"
 #include "worker/pruner/mask.h"
-#include "worker/pruner/reconstruction_loss.h"
 #include "worker/pruner/rms_norm.h"
 #include "worker/pruner/tensor_kernels.h"
 #include "worker/pruner/tensor_view.h"
@@ -32,15 +31,17 @@ kernels::AdamClock* ClockOf(const at::Tensor& clock) {
 }  // namespace
 
 RecoveryTrainer::RecoveryTrainer(const LlamaBlock& block, const BlockWeights& dense, const BlockWeights& weights,
-                                 const RecoveryOptions& options, int64_t steps, RankGroup& ranks)
+                                 const RecoveryOptions& options, int64_t steps, const BlockWeights* next,
+                                 RankGroup& ranks)
     : block_(block),
       dense_(dense),
       weights_(weights),
       options_{.learning_rate = options.learning_rate, .steps = steps, .decay = options.decay},
       masks_(options.masks),
       growth_(options.masks, steps),
+      next_(next),
       ranks_(ranks),
-      graph_([this](const at::Tensor& x, const at::Tensor& reference) { return ComputeStep(x, reference); }) {
+      graph_([this](const TrainingBatch& batch) { return ComputeStep(batch); }) {
   const at::TensorOptions own = weights.groups[kQkv].options();
   const at::TensorOptions state = own.dtype(AccumulatorType(weights.groups[kQkv].scalar_type()));
   master_ = BlockWeights::AllocateLinears(weights.shape, state);
@@ -81,10 +82,10 @@ void RecoveryTrainer::Begin(const std::array<LinearPruning, kLinears>& linears) 
   clock_.copy_(at::from_blob(&begin, {kClockSize}, at::kDouble));
 }
 
-at::Tensor RecoveryTrainer::Step(const at::Tensor& x, const at::Tensor& reference) {
+at::Tensor RecoveryTrainer::Step(const TrainingBatch& batch) {
   if (const auto share = growth_.ShareAt(step_); share && step_ > 0) Remove(*share, /*rank_anew=*/true);
   ++step_;
-  return graph_.Run(x, reference);
+  return graph_.Run(batch);
 }
 
 void RecoveryTrainer::Remove(double share, bool rank_anew) {
@@ -116,11 +117,12 @@ void RecoveryTrainer::Remove(double share, bool rank_anew) {
   sparsity_.div_(static_cast<double>(weights_.shape.TotalWeights()));
 }
 
-at::Tensor RecoveryTrainer::ComputeStep(const at::Tensor& x, const at::Tensor& reference) {
+at::Tensor RecoveryTrainer::ComputeStep(const TrainingBatch& batch) {
+  const at::Tensor& x = batch[0];
   const bool any = x.size(0) > 0;
   BlockState state;
   const at::Tensor y = any ? block_.Forward(x, weights_, &state) : x;
-  const LossAndGradient result = ReconstructionLoss(y, reference, ranks_);
+  const LossAndGradient result = BlockLoss(block_, next_, y, batch, ranks_);
   if (any) {
     block_.Backward(result.gradient, weights_, state, gradient_.groups, [](Group, const at::Tensor&) {});
   } else {

@@ -24,19 +24,19 @@ namespace besa::pruner {
 class RecoveryTrainer {
  public:
   // `block` must outlive it. It trains in the linears of `weights` and reads what else is in there; `dense` are the
-  // block's own linears, which the caller may fill anew for every block. Every recovery takes `steps` steps. Ranks as
-  // in BlockTrainer.
+  // block's own linears, which the caller may fill anew for every block. Every recovery takes `steps` steps. `next` and
+  // ranks as in BlockTrainer.
   RecoveryTrainer(const LlamaBlock& block, const BlockWeights& dense, const BlockWeights& weights,
-                  const RecoveryOptions& options, int64_t steps, RankGroup& ranks = RankGroup::Alone());
+                  const RecoveryOptions& options, int64_t steps, const BlockWeights* next = nullptr,
+                  RankGroup& ranks = RankGroup::Alone());
 
   // Begins a recovery of the block that `linears` are to be made of the dense one. All buffers stay where they are.
   // Where masks grow, `order` of the linears is written anew, in its place: after the last step the first pruned[r] of
   // row r are what was removed.
   void Begin(const std::array<LinearPruning, kLinears>& linears);
 
-  // One step on x and reference [batch, length, hidden]. Returns its StepRecord, [StepRecord::kSize]: on CUDA valid
-  // until the next step.
-  at::Tensor Step(const at::Tensor& x, const at::Tensor& reference);
+  // One step. Returns its StepRecord, [StepRecord::kSize]: on CUDA valid until the next step.
+  at::Tensor Step(const TrainingBatch& batch);
 
   // The linear before it is rounded, [rows, cols]; changes with every step.
   at::Tensor master(Linear linear) const { return master_.linear(linear); }
@@ -57,7 +57,7 @@ class RecoveryTrainer {
 
   // Removes this share of what is to go: by the order that there is, or by a new one.
   void Remove(double share, bool rank_anew);
-  at::Tensor ComputeStep(const at::Tensor& x, const at::Tensor& reference);
+  at::Tensor ComputeStep(const TrainingBatch& batch);
 
   const LlamaBlock& block_;
   BlockWeights dense_;
@@ -78,6 +78,7 @@ class RecoveryTrainer {
   at::Tensor clock_;
   // Share of the block's weights that is removed, a float64 scalar.
   at::Tensor sparsity_;
+  const BlockWeights* next_;
   RankGroup& ranks_;
   StepGraph graph_;
 };

@@ -106,13 +106,11 @@ TEST_F(RecoveryTest, IsAdamOnAutogradsGradientsOfWhatIsKept) {
   for (int64_t step = 0; step < kSteps; ++step) {
     const at::Tensor x = Batch(x_, step);
     const at::Tensor reference = Batch(reference_, step);
-    const at::Tensor record = trainer.Step(x, reference);
+    const at::Tensor record = trainer.Step({x, reference});
 
     Linears leaves;
     for (Linear linear : kAllLinears) leaves[linear] = w[linear].detach().clone().requires_grad_(true);
-    const at::Tensor y = TwinBlock(x, dense_, leaves);
-    const at::Tensor error = (y - reference).square().sum(at::IntArrayRef{0, 1});
-    const at::Tensor loss = (error / reference.square().sum(at::IntArrayRef{0, 1})).mean();
+    const at::Tensor loss = TwinLoss(TwinBlock(x, dense_, leaves), reference);
     loss.backward();
     EXPECT_NEAR(record[StepRecord::kLoss].item<double>(), loss.item<double>(), 1e-9 * loss.item<double>());
     const double rate = kRate * 0.5 * (1.0 + std::cos(std::numbers::pi * static_cast<double>(step) / kSteps));
@@ -138,7 +136,7 @@ TEST_F(RecoveryTest, RemovedWeightsStayZeroAndTheLossFalls) {
   trainer.Begin(pruning_);
   std::vector<double> loss;
   for (int64_t step = 0; step < kSteps; ++step) {
-    const at::Tensor record = trainer.Step(Batch(x_, step), Batch(reference_, step));
+    const at::Tensor record = trainer.Step({Batch(x_, step), Batch(reference_, step)});
     loss.push_back(record[StepRecord::kLoss].item<double>());
     EXPECT_NEAR(record[StepRecord::kSparsity].item<double>(), 0.5, 0.02);
   }
@@ -169,7 +167,7 @@ TEST_F(RecoveryTest, MasksGrowByWhatMattersLeastByThen) {
         expected[linear].select(0, row).copy_(rank.select(0, row).ge(count));
       }
     }
-    const at::Tensor record = trainer.Step(Batch(x_, step), Batch(reference_, step));
+    const at::Tensor record = trainer.Step({Batch(x_, step), Batch(reference_, step)});
     for (Linear linear : kAllLinears) {
       EXPECT_EQ(MaxDifference(trainer.master(linear).ne(0), expected[linear]), 0.0)
           << LinearName(linear) << ", step " << step;
@@ -200,7 +198,7 @@ TEST_F(RecoveryTest, MasksGrowWithinAPattern) {
     return trainer.master(linear).eq(0).reshape({-1, pattern.of}).sum(1);
   };
   for (int64_t step = 0; step < kSteps; ++step) {
-    trainer.Step(Batch(x_, step), Batch(reference_, step));
+    trainer.Step({Batch(x_, step), Batch(reference_, step)});
     for (Linear linear : kAllLinears) {
       EXPECT_GE(zeros_of_groups(linear).min().item<int64_t>(), 1) << "0.6 of two of four";
       EXPECT_LE(zeros_of_groups(linear).max().item<int64_t>(), 2);
@@ -217,7 +215,7 @@ TEST_F(RecoveryTest, GrowingMasksEndWithLessLossThanFixedOnes) {
     trainer.Begin(pruning_);
     double loss = 0.0;
     for (int64_t step = 0; step < kLong; ++step) {
-      loss = trainer.Step(Batch(x_, step), Batch(reference_, step))[StepRecord::kLoss].item<double>();
+      loss = trainer.Step({Batch(x_, step), Batch(reference_, step)})[StepRecord::kLoss].item<double>();
     }
     return loss;
   };
@@ -230,7 +228,7 @@ TEST_F(RecoveryTest, GrowingMasksEndWithLessLossThanFixedOnes) {
 TEST_F(RecoveryTest, AMethodThatBringsItsOwnWeightsKeepsItsMasks) {
   RecoveryTrainer trainer(block_, dense_, weights_, Options(kRate, RecoveryMasks::kGrowing), kSteps);
   trainer.Begin(pruning_);
-  trainer.Step(Batch(x_, 0), Batch(reference_, 0));
+  trainer.Step({Batch(x_, 0), Batch(reference_, 0)});
   for (Linear linear : kAllLinears) EXPECT_EQ(MaxDifference(weights_.linear(linear).ne(0), Kept(linear)), 0.0);
 }
 
@@ -243,11 +241,36 @@ TEST_F(RecoveryTest, GoesOnFromWhatTheMethodMadeOfTheWeights) {
   }
 }
 
+TEST_F(RecoveryTest, LookingAheadMendsWhatTheNextBlockSees) {
+  const BlockWeights next = SmallBlock(ReadTensors("books-llama-3m/model.safetensors"), 3, at::kDouble);
+  const at::Tensor next_reference = block_.Forward(reference_, next, nullptr);
+  constexpr int64_t kLong = 96;
+  // Of the block's output and the next one's, over all samples, after recovery.
+  const auto losses = [&](const BlockWeights* ahead) {
+    RecoveryTrainer trainer(block_, dense_, weights_, Options(1e-3), kLong, ahead);
+    trainer.Begin(pruning_);
+    for (int64_t step = 0; step < kLong; ++step) {
+      TrainingBatch batch = {Batch(x_, step), Batch(reference_, step)};
+      if (ahead != nullptr) batch[2] = Batch(next_reference, step);
+      trainer.Step(batch);
+    }
+    const at::Tensor y = block_.Forward(x_, weights_, nullptr);
+    return std::pair(TwinLoss(y, reference_).item<double>(),
+                     TwinLoss(block_.Forward(y, next, nullptr), next_reference).item<double>());
+  };
+  const auto [own, behind] = losses(nullptr);
+  const auto [own_ahead, behind_ahead] = losses(&next);
+  std::printf("loss %.5f, behind the next block %.5f; looking ahead %.5f, %.5f\n", own, behind, own_ahead,
+              behind_ahead);
+  EXPECT_LT(behind_ahead, behind);
+  EXPECT_LT(own_ahead, 2.0 * own) << "which it pays with some of its own";
+}
+
 TEST_F(RecoveryTest, BegunAnewItForgetsEverything) {
   RecoveryTrainer trainer(block_, dense_, weights_, Options(), kSteps);
   const auto run = [&] {
     trainer.Begin(pruning_);
-    for (int64_t step = 0; step < kSteps; ++step) trainer.Step(Batch(x_, step), Batch(reference_, step));
+    for (int64_t step = 0; step < kSteps; ++step) trainer.Step({Batch(x_, step), Batch(reference_, step)});
     return trainer.master(kUp).clone();
   };
   const at::Tensor first = run();
@@ -260,9 +283,10 @@ TEST_F(RecoveryTest, AStepWithoutAGradientChangesNoWeightAndIsCounted) {
   reference_.select(0, 5).select(0, 3).select(0, 2).fill_(std::numeric_limits<double>::quiet_NaN());
   const Observer nobody;
   StageReporter reporter(nobody, Clock::Real());
-  const auto step = [&](const at::Tensor& x, const at::Tensor& reference) { return trainer.Step(x, reference); };
+  const auto step = [&](const TrainingBatch& batch) { return trainer.Step(batch); };
+  const TrainingData data = {.x = {x_}, .reference = reference_};
   const TrainingLog log =
-      RunTraining(step, {x_}, reference_, {.samples = x_.size(0)}, {.epochs = 3, .batch_size = 2}, 2, reporter).value();
+      RunTraining(step, data, {.samples = x_.size(0)}, {.epochs = 3, .batch_size = 2}, 2, reporter).value();
   EXPECT_EQ(log.loss.size(), static_cast<size_t>(kSteps));
   EXPECT_EQ(log.skipped_steps, 3);
   for (Linear linear : kAllLinears) EXPECT_TRUE(trainer.master(linear).isfinite().all().item<bool>());
@@ -277,7 +301,7 @@ TEST_F(RecoveryInBFloat16, AddsUpInFloat32) {
   RecoveryTrainer trainer(block_, dense_, weights_, Options(1e-5), kSteps);
   trainer.Begin(pruning_);
   EXPECT_EQ(trainer.master(kQ).scalar_type(), at::kFloat);
-  for (int64_t step = 0; step < kSteps; ++step) trainer.Step(Batch(x_, step), Batch(reference_, step));
+  for (int64_t step = 0; step < kSteps; ++step) trainer.Step({Batch(x_, step), Batch(reference_, step)});
   int64_t moved = 0;
   for (Linear linear : kAllLinears) {
     EXPECT_EQ(MaxDifference(trainer.master(linear).to(at::kBFloat16), weights_.linear(linear)), 0.0);
@@ -309,7 +333,7 @@ TEST(RecoveryOnCuda, RecoversAsOnTheCpu) {
     std::vector<at::Tensor> results;
     for (int64_t step = 0; step < kSteps; ++step) {
       const at::Tensor record =
-          trainer.Step(x.narrow(0, step % 4 * 2, 2), reference.narrow(0, step % 4 * 2, 2)).cpu().clone();
+          trainer.Step({x.narrow(0, step % 4 * 2, 2), reference.narrow(0, step % 4 * 2, 2)}).cpu().clone();
       results.push_back(record.narrow(0, StepRecord::kLoss, 1));
     }
     for (Linear linear : kAllLinears) results.push_back(weights.linear(linear).clone());

@@ -19,8 +19,8 @@ namespace {
 
 class SparseGptMethod final : public PruningMethod {
  public:
-  SparseGptMethod(const BesaOptions& options, const BlockShape& shape, const at::TensorOptions& tensor_options)
-      : options_(options), shape_(shape), hessians_(shape, tensor_options) {}
+  SparseGptMethod(const BlockShape& shape, const at::TensorOptions& tensor_options)
+      : shape_(shape), hessians_(shape, tensor_options) {}
 
   void Observe(const BlockState& state) override { hessians_.Add(state); }
   void AddUp(RankGroup& ranks) override { hessians_.AddUp(ranks); }
@@ -45,7 +45,7 @@ class SparseGptMethod final : public PruningMethod {
     // A column that is always zero does nothing.
     const at::Tensor dead = hessian.diagonal().eq(0);
     hessian.diagonal().masked_fill_(dead, 1);
-    ASSIGN_OR_RETURN(at::Tensor factor, Factor(group, std::move(hessian), inputs.block_index, result.warnings));
+    ASSIGN_OR_RETURN(at::Tensor factor, Factor(group, std::move(hessian), inputs, result.warnings));
 
     at::Tensor weight = inputs.dense.groups[group].to(at::kDouble, /*non_blocking=*/false, /*copy=*/true);
     weight.masked_fill_(dead, 0);
@@ -53,7 +53,7 @@ class SparseGptMethod final : public PruningMethod {
     for (Linear linear : kAllLinears) {
       if (GroupOf(linear) == group) rows.push_back(shape_.Rows(linear));
     }
-    const at::Tensor removed = SparseGpt(weight, factor, rows, options_).logical_or_(dead);
+    const at::Tensor removed = SparseGpt(weight, factor, rows, inputs.options).logical_or_(dead);
     factor.reset();
     weight = weight.to(AccumulatorType(inputs.dense.groups[group].scalar_type()));
     for (Linear linear : kAllLinears) {
@@ -64,31 +64,29 @@ class SparseGptMethod final : public PruningMethod {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<at::Tensor> Factor(Group group, at::Tensor hessian, int64_t block_index,
-                                    std::vector<std::string>& warnings) const {
-    absl::StatusOr<InverseFactor> inverse = FactorInverse(std::move(hessian), options_.sparsegpt_damping);
+  static absl::StatusOr<at::Tensor> Factor(Group group, at::Tensor hessian, const BlockInputs& inputs,
+                                           std::vector<std::string>& warnings) {
+    absl::StatusOr<InverseFactor> inverse = FactorInverse(std::move(hessian), inputs.options.sparsegpt_damping);
     if (!inverse.ok()) {
-      return BadNumbers(block_index, GroupName(group),
+      return BadNumbers(inputs.block_index, GroupName(group),
                         absl::StrCat("the Hessian of its inputs is ", inverse.status().message()));
     }
-    if (inverse->damping != options_.sparsegpt_damping) {
+    if (inverse->damping != inputs.options.sparsegpt_damping) {
       warnings.push_back(absl::StrCat(GroupName(group), ": the Hessian of its inputs took a damping of ",
-                                      inverse->damping, " instead of ", options_.sparsegpt_damping,
+                                      inverse->damping, " instead of ", inputs.options.sparsegpt_damping,
                                       " to be positive definite"));
     }
     return std::move(inverse->factor);
   }
 
-  const BesaOptions options_;
   const BlockShape shape_;
   InputHessians hessians_;
 };
 
 }  // namespace
 
-std::unique_ptr<PruningMethod> MakeSparseGpt(const BesaOptions& options, const BlockShape& shape,
-                                             const at::TensorOptions& tensor_options) {
-  return std::make_unique<SparseGptMethod>(options, shape, tensor_options);
+std::unique_ptr<PruningMethod> MakeSparseGpt(const BlockShape& shape, const at::TensorOptions& tensor_options) {
+  return std::make_unique<SparseGptMethod>(shape, tensor_options);
 }
 
 }  // namespace besa::pruner

@@ -13,8 +13,7 @@ namespace besa::pruner {
 
 struct StepGraph::Recorded {
   // Where the graph reads its inputs from, and where it leaves its result.
-  at::Tensor x;
-  at::Tensor reference;
+  Inputs inputs;
   at::Tensor result;
   at::cuda::CUDAGraph graph;
   bool complete = false;
@@ -36,18 +35,21 @@ c10::cuda::CUDAStream RecordingStream(c10::DeviceIndex device) {
 StepGraph::StepGraph(Step step) : step_(std::move(step)) {}
 StepGraph::~StepGraph() = default;
 
-at::Tensor StepGraph::Run(const at::Tensor& x, const at::Tensor& reference) {
-  if (!x.is_cuda()) return step_(x, reference);
+at::Tensor StepGraph::Run(const Inputs& inputs) {
+  const at::Tensor& first = inputs[0];
+  if (!first.is_cuda()) return step_(inputs);
   if (recorded_ == nullptr) {
     recorded_ = std::make_unique<Recorded>();
-    recorded_->x = at::empty_like(x, at::MemoryFormat::Contiguous);
-    recorded_->reference = at::empty_like(reference, at::MemoryFormat::Contiguous);
-    return step_(x, reference);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].defined()) recorded_->inputs[i] = at::empty_like(inputs[i], at::MemoryFormat::Contiguous);
+    }
+    return step_(inputs);
   }
-  if (x.sizes() != recorded_->x.sizes()) return step_(x, reference);
+  if (first.sizes() != recorded_->inputs[0].sizes()) return step_(inputs);
   if (!recorded_->complete) Record();
-  recorded_->x.copy_(x);
-  recorded_->reference.copy_(reference);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].defined()) recorded_->inputs[i].copy_(inputs[i]);
+  }
   recorded_->graph.replay();
   return recorded_->result;
 }
@@ -56,11 +58,11 @@ void StepGraph::Record() {
   // What the first call left in the allocator's cache would stay there unused, beside what the graph takes.
   c10::cuda::CUDACachingAllocator::emptyCache();
   // Nothing runs meanwhile, so there is nothing to wait for.
-  const c10::cuda::CUDAStreamGuard guard(RecordingStream(recorded_->x.get_device()));
+  const c10::cuda::CUDAStreamGuard guard(RecordingStream(recorded_->inputs[0].get_device()));
   // Other threads may go on allocating meanwhile.
   recorded_->graph.capture_begin(/*pool=*/{0, 0}, cudaStreamCaptureModeThreadLocal);
   try {
-    recorded_->result = step_(recorded_->x, recorded_->reference);
+    recorded_->result = step_(recorded_->inputs);
   } catch (...) {
     // A stream that goes on recording could not be used for anything else.
     recorded_->graph.capture_end();

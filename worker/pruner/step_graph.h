@@ -6,17 +6,21 @@
 #include <functional>
 #include <memory>
 
+#include "worker/pruner/activations.h"
+
 namespace besa::pruner {
 
-// Runs a function of two tensors that always does the same work on the device. On a CPU it simply calls it. On CUDA the
-// first call runs it (libraries set themselves up), the second records it into a graph, and from then on the graph is
-// launched: without the host's part of some hundred launches, and at fixed addresses, which must not change meanwhile.
-// Inputs of another shape than the first (a last batch that is smaller) are never recorded. Not thread-safe.
+// Runs a function of some tensors that always does the same work on the device. On a CPU it simply calls it. On CUDA
+// the first call runs it (libraries set themselves up), the second records it into a graph, and from then on the graph
+// is launched: without the host's part of some hundred launches, and at fixed addresses, which must not change
+// meanwhile. Inputs of another shape than the first (a last batch that is smaller) are never recorded. Not thread-safe.
 //
-// Memory: what the function allocates while it is recorded stays allocated, as do copies of the two inputs.
+// Memory: what the function allocates while it is recorded stays allocated, as do copies of the inputs.
 class StepGraph {
  public:
-  using Step = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& reference)>;
+  // Which of them are undefined must not change.
+  using Inputs = ActivationFeed::Batch;
+  using Step = std::function<at::Tensor(const Inputs& inputs)>;
 
   explicit StepGraph(Step step);
   ~StepGraph();
@@ -24,7 +28,7 @@ class StepGraph {
   StepGraph& operator=(const StepGraph&) = delete;
 
   // What the function returned; on CUDA its content is valid until the next call.
-  at::Tensor Run(const at::Tensor& x, const at::Tensor& reference);
+  at::Tensor Run(const Inputs& inputs);
 
  private:
   struct Recorded;

@@ -79,21 +79,29 @@ class LogReader {
 
 }  // namespace
 
-absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const std::vector<Activations>& x,
-                                        const Activations& reference, const SampleShare& share, const Passes& passes,
-                                        int64_t block_index, StageReporter& reporter) {
+absl::StatusOr<TrainingLog> RunTraining(const TrainingStep& step, const TrainingData& data, const SampleShare& share,
+                                        const Passes& passes, int64_t block_index, StageReporter& reporter) {
   const int64_t steps = passes.Steps(share.samples);
-  LogReader reader(steps, reference.device(), block_index, reporter);
+  LogReader reader(steps, data.reference.device(), block_index, reporter);
   std::vector<SampleShare::Range> batches;
+  // Of each batch, this rank's windows that look ahead.
+  std::vector<int64_t> looking_ahead;
   for (const SampleShare::Range& all : BatchesOf(share.samples, passes.batch_size)) {
     batches.push_back(share.Of(all.first, all.count));
+    looking_ahead.push_back(share.Of(all.first, std::min(all.count, passes.looking_ahead)).count);
   }
   std::vector<ActivationFeed::Sources> sources;
-  for (const Activations& inputs : x) sources.push_back({inputs, reference});
+  for (const Activations& x : data.x) {
+    sources.push_back({x, data.reference});
+    if (data.next_reference.defined()) sources.back().push_back(data.next_reference);
+  }
   ActivationFeed feed(std::move(sources), std::move(batches), passes.epochs);
   for (int64_t i = 0; i < steps; ++i) {
-    const ActivationFeed::Batch batch = feed.Next();
-    RETURN_IF_ERROR(reader.Add(step(batch[0], batch[1])));
+    TrainingBatch batch = feed.Next();
+    if (batch[2].defined()) {
+      batch[2] = batch[2].narrow(0, 0, looking_ahead[static_cast<size_t>(i % std::ssize(looking_ahead))]);
+    }
+    RETURN_IF_ERROR(reader.Add(step(batch)));
   }
   RETURN_IF_ERROR(reader.Finish());
   return std::move(reader.log());

@@ -39,8 +39,8 @@ class TrainingRunTest : public testing::Test {
   }
 
   absl::StatusOr<TrainingLog> Run(const Passes& passes) {
-    const auto step = [this](const at::Tensor& x, const at::Tensor& reference) { return trainer_->Step(x, reference); };
-    return RunTraining(step, {x_}, reference_, {.samples = x_.size(0)}, passes, 2, reporter_);
+    const auto step = [this](const TrainingBatch& batch) { return trainer_->Step(batch); };
+    return RunTraining(step, {.x = {x_}, .reference = reference_}, {.samples = x_.size(0)}, passes, 2, reporter_);
   }
   absl::StatusOr<TrainingLog> Train(int64_t epochs) { return Run({.epochs = epochs}); }
 
@@ -58,12 +58,13 @@ class TrainingRunTest : public testing::Test {
 TEST_F(TrainingRunTest, PassesTakeTheirInputsInTurn) {
   const at::Tensor other = x_.add(1);
   std::vector<at::Tensor> seen;
-  const auto step = [&](const at::Tensor& x, const at::Tensor& reference) {
-    seen.push_back(x.clone());
-    return trainer_->Step(x, reference);
+  const auto step = [&](const TrainingBatch& batch) {
+    seen.push_back(batch[0].clone());
+    return trainer_->Step(batch);
   };
   const Passes passes = {.epochs = 3, .batch_size = 4};
-  ASSERT_TRUE(RunTraining(step, {x_, other}, reference_, {.samples = 8}, passes, 2, reporter_).ok());
+  ASSERT_TRUE(
+      RunTraining(step, {.x = {x_, other}, .reference = reference_}, {.samples = 8}, passes, 2, reporter_).ok());
   ASSERT_EQ(seen.size(), 6u);
   for (size_t i = 0; i < seen.size(); ++i) {
     const at::Tensor& inputs = i / 2 == 1 ? other : x_;
@@ -80,10 +81,10 @@ TEST_F(TrainingRunTest, AStepWithoutAGradientChangesNothingAndIsCounted) {
   // The same eight steps with a ninth, spoiled one among them.
   BlockTrainer other(block_, dense_, orders_, dense_.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0);
   for (int64_t sample = 0; sample < 8; ++sample) {
-    other.Step(x_.narrow(0, sample, 1), reference_.narrow(0, sample, 1));
+    other.Step({x_.narrow(0, sample, 1), reference_.narrow(0, sample, 1)});
     if (sample == 4) {
       const at::Tensor nan = reference_.narrow(0, 0, 1).mul(std::numeric_limits<float>::quiet_NaN());
-      const at::Tensor record = other.Step(x_.narrow(0, 0, 1), nan);
+      const at::Tensor record = other.Step({x_.narrow(0, 0, 1), nan});
       EXPECT_EQ(record.narrow(0, StepRecord::kFinite, kLinears).sum().item<double>(), 0.0);
     }
   }
@@ -112,7 +113,7 @@ TEST_F(TrainingRunTest, ARestartedTrainerFindsItsMemoryInAnyState) {
 
   BlockTrainer fresh(block_, dense_, orders_, dense_.WithOwnLinears(), {.prior_sigma = 0.08}, 5.0);
   for (int64_t sample = 0; sample < 8; ++sample) {
-    const at::Tensor record = fresh.Step(x_.narrow(0, sample, 1), reference_.narrow(0, sample, 1));
+    const at::Tensor record = fresh.Step({x_.narrow(0, sample, 1), reference_.narrow(0, sample, 1)});
     EXPECT_EQ(restarted.loss[static_cast<size_t>(sample)], record[StepRecord::kLoss].item<float>());
   }
 }
@@ -122,7 +123,7 @@ TEST_F(TrainingRunTest, MaskedWeightsAreThoseOfTheCountsAfterManySteps) {
   ASSERT_TRUE(Train(3).ok());
   at::Tensor loss;
   Allocation::Rates rates;
-  trainer_->Gradient(x_.narrow(0, 0, 1), reference_.narrow(0, 0, 1), loss, rates);
+  trainer_->Gradient({x_.narrow(0, 0, 1), reference_.narrow(0, 0, 1)}, loss, rates);
   for (Linear linear : kAllLinears) {
     const at::Tensor weight = dense_.linear(linear);
     const at::Tensor expected = at::empty_like(weight);

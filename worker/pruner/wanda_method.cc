@@ -13,8 +13,8 @@ namespace {
 
 class WandaMethod final : public PruningMethod {
  public:
-  WandaMethod(const BesaOptions& options, const BlockShape& shape, const at::TensorOptions& tensor_options)
-      : options_(options), shape_(shape), statistics_(shape, tensor_options) {}
+  WandaMethod(const BlockShape& shape, const at::TensorOptions& tensor_options)
+      : shape_(shape), statistics_(shape, tensor_options) {}
 
   void Observe(const BlockState& state) override { statistics_.Add(state); }
   void AddUp(RankGroup& ranks) override { statistics_.AddUp(ranks); }
@@ -22,12 +22,12 @@ class WandaMethod final : public PruningMethod {
   absl::StatusOr<MethodResult> Prune(const BlockInputs& inputs, StageReporter& reporter) override {
     RETURN_IF_ERROR(statistics_.CheckFinite(inputs.block_index));
     RETURN_IF_ERROR(reporter.Begin("solve", kLinears));
-    return options_.pattern.given() ? WithPattern(inputs, reporter) : ByRow(inputs, reporter);
+    return inputs.options.pattern.given() ? WithPattern(inputs, reporter) : ByRow(inputs, reporter);
   }
 
  private:
   absl::StatusOr<MethodResult> ByRow(const BlockInputs& inputs, StageReporter& reporter) const {
-    const std::vector<int32_t> counts = ExactSparsity(UniformRows(), options_.sparsity);
+    const std::vector<int32_t> counts = ExactSparsity(UniformRows(inputs.options.sparsity), inputs.options.sparsity);
     const std::array<at::Tensor, kLinears> orders = RankLinears(inputs.dense, statistics_, inputs.share.samples);
     MethodResult result;
     auto begin = counts.begin();
@@ -36,7 +36,7 @@ class WandaMethod final : public PruningMethod {
       result.linears[linear] = {
           .order = orders[linear], .pruned = {begin, end}, .squares = statistics_.sums(GroupOf(linear))};
       result.linears[linear].rate.assign(static_cast<size_t>(shape_.Rows(linear)),
-                                         static_cast<float>(options_.sparsity));
+                                         static_cast<float>(inputs.options.sparsity));
       begin = end;
     }
     RETURN_IF_ERROR(reporter.Step(kLinears));
@@ -48,33 +48,31 @@ class WandaMethod final : public PruningMethod {
     for (Linear linear : kAllLinears) {
       const at::Tensor importance =
           Importance(inputs.dense.linear(linear), statistics_.sums(GroupOf(linear)), inputs.share.samples);
-      result.linears[linear] = FromMask(SmallestOfGroups(importance, options_.pattern));
+      result.linears[linear] = FromMask(SmallestOfGroups(importance, inputs.options.pattern));
       result.linears[linear].squares = statistics_.sums(GroupOf(linear));
-      result.linears[linear].pattern = options_.pattern;
+      result.linears[linear].pattern = inputs.options.pattern;
       RETURN_IF_ERROR(reporter.Step(linear + 1));
     }
     return result;
   }
 
-  std::vector<RowRate> UniformRows() const {
+  std::vector<RowRate> UniformRows(double sparsity) const {
     std::vector<RowRate> rows;
     for (Linear linear : kAllLinears) {
       rows.insert(rows.end(), static_cast<size_t>(shape_.Rows(linear)),
-                  {.cols = shape_.Cols(linear), .rate = options_.sparsity});
+                  {.cols = shape_.Cols(linear), .rate = sparsity});
     }
     return rows;
   }
 
-  const BesaOptions options_;
   const BlockShape shape_;
   InputStatistics statistics_;
 };
 
 }  // namespace
 
-std::unique_ptr<PruningMethod> MakeWanda(const BesaOptions& options, const BlockShape& shape,
-                                         const at::TensorOptions& tensor_options) {
-  return std::make_unique<WandaMethod>(options, shape, tensor_options);
+std::unique_ptr<PruningMethod> MakeWanda(const BlockShape& shape, const at::TensorOptions& tensor_options) {
+  return std::make_unique<WandaMethod>(shape, tensor_options);
 }
 
 }  // namespace besa::pruner

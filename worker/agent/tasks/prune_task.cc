@@ -166,12 +166,15 @@ struct PruneInputs {
   static absl::StatusOr<std::unique_ptr<PruneInputs>> Open(const v1::Assignment& assignment,
                                                            const TaskEnvironment& environment);
 
-  // The block so far behind this one is read while this one is pruned: who prunes a block mostly goes on there.
+  // The block so far behind this one is read while this one is pruned: who prunes a block mostly goes on there. Where
+  // losses look ahead it is wanted at once, so that the one behind it had better be read now.
   void GoOnBehind(int64_t blocks) {
-    const int64_t next = request.block + blocks;
-    if (next >= model->checkpoint.config().num_hidden_layers) return;
-    request.next = pruner::NextBlock{
-        .block = next, .tensors = model->checkpoint.BlockTensors(next), .source = {model, &model->source()}};
+    const int64_t last = request.block + blocks + (cost::LooksAhead(request.options) ? 1 : 0);
+    for (int64_t next = request.block + blocks; next <= last; ++next) {
+      if (next >= model->checkpoint.config().num_hidden_layers) return;
+      request.next.push_back(
+          {.block = next, .tensors = model->checkpoint.BlockTensors(next), .source = {model, &model->source()}});
+    }
   }
 };
 
