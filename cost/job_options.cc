@@ -65,6 +65,7 @@ BesaOptions BesaOptionsOf(const v1::JobSpec& spec) {
                                                                                   : RecoveryMasks::kGrowing,
                    .decay = method.recovery().decay(),
                    .dense_every = method.recovery().dense_every()},
+      .lookahead = method.loss() == v1::LOSS_LOOKAHEAD,
   };
 }
 

@@ -59,9 +59,18 @@ TEST(JobOptionsTest, RecoveryArrivesWithEveryMethodAndItsReference) {
   }
 }
 
+TEST(JobOptionsTest, TheLossSaysWhetherItLooksAhead) {
+  v1::JobSpec spec;
+  spec.mutable_method()->set_loss(v1::LOSS_BLOCK);
+  EXPECT_FALSE(BesaOptionsOf(spec).lookahead);
+  spec.mutable_method()->set_loss(v1::LOSS_LOOKAHEAD);
+  EXPECT_TRUE(BesaOptionsOf(spec).lookahead);
+}
+
 TEST(JobOptionsTest, AnEmptySpecIsTheDefault) {
   const BesaOptions options = BesaOptionsOf({});
   EXPECT_FALSE(options.recovery.given());
+  EXPECT_FALSE(options.lookahead);
   EXPECT_EQ(options.method, Method::kBesa);
   EXPECT_FALSE(options.pattern.given());
   EXPECT_EQ(options.preset, Preset::kDefault);

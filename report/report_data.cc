@@ -142,6 +142,7 @@ Json Options(const v1::Job& job) {
                              : Word("RECOVERY_MASKS_", v1::RecoveryMasks_Name(method.recovery().masks()))},
       {"recovery decay", IfSet(method.recovery().decay())},
       {"recovery dense every", IfSet(method.recovery().dense_every())},
+      {"loss", method.loss() == 0 ? "" : Word("LOSS_", v1::Loss_Name(method.loss()))},
       {"block allocation", method.block_allocation() == 0
                                ? ""
                                : Word("BLOCK_ALLOCATION_", v1::BlockAllocation_Name(method.block_allocation()))},

@@ -113,6 +113,8 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
                               "4",
                               "--block-allocation",
                               "uniform",
+                              "--loss",
+                              "lookahead",
                               "--seed",
                               "18446744073709551615",
                               "--name",
@@ -147,6 +149,7 @@ TEST(SpecFlagsTest, EveryFlagArrivesInItsField) {
   EXPECT_TRUE(spec.method().recovery().has_decay()) << "0 is not the default of `best`";
   EXPECT_EQ(spec.method().recovery().dense_every(), 4);
   EXPECT_EQ(spec.method().block_allocation(), v1::BLOCK_ALLOCATION_UNIFORM);
+  EXPECT_EQ(spec.method().loss(), v1::LOSS_LOOKAHEAD);
   EXPECT_EQ(spec.seed(), std::numeric_limits<uint64_t>::max());
   EXPECT_EQ(spec.display_name(), "nightly");
 }

@@ -63,6 +63,7 @@ absl::string_view FlagOf(absl::string_view field) {
       {"method.recovery.decay", "--recovery-decay"},
       {"method.recovery.dense_every", "--recovery-dense-every"},
       {"method.block_allocation", "--block-allocation"},
+      {"method.loss", "--loss"},
       {"request_id", "--request-id"},
   };
   const std::string plain = WithoutIndices(field);

@@ -54,6 +54,7 @@ void AddSpec(const v1::JobSpec& spec, Facts& facts) {
   add("schedule", Choice(method.schedule()));
   if (method.schedule() == v1::SCHEDULE_SEQUENTIAL) add("reference", Choice(method.reference()));
   add("quality", Choice(method.quality()));
+  add("loss", Choice(method.loss()));
   add("block allocation", Choice(method.block_allocation()));
   add("compute", Choice(method.compute_type()));
   add("batch", Number(method.batch_size()));

@@ -163,8 +163,9 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
   command.add_option("--sparsegpt-block-size", flags.sparsegpt_block_size, "Columns SparseGPT masks at once [128]");
   command.add_option("--sparsegpt-damping", flags.sparsegpt_damping,
                      "Added to the Hessian's diagonal, as a share of its mean [0.01]");
-  AddEnum<v1::Quality>(command, "--quality", flags.quality,
-                       "How much work the result is worth: stands for a schedule and a recovery [fast]");
+  AddEnum<v1::Quality>(
+      command, "--quality", flags.quality,
+      "How much work the result is worth: stands for a schedule, a loss and a recovery [none: see each]");
   command.add_option("--recovery-epochs", flags.recovery_epochs,
                      "Passes over the samples in which what is kept is tuned; without a flag of recovery there is none "
                      "[4, or by quality]");
@@ -180,6 +181,9 @@ void AddSpecFlags(CLI::App& command, SpecFlags& flags) {
       command, "--block-allocation", flags.block_allocation,
       "Whether blocks that the model can do without lose more than others [measured for besa's "
       "preset default, else uniform]");
+  AddEnum<v1::Loss>(command, "--loss", flags.loss,
+                    "Which output a block is trained to keep: its own, or that of the dense block behind it as well "
+                    "[lookahead, but block for the preset paper and the quality fast]");
   AddEnum<v1::Activations>(command, "--activations", flags.activations,
                            "Whether workers walk to their blocks or store activations first [the faster]");
   command.add_option("--seed", flags.seed, "Seed of everything random [0]");
@@ -227,6 +231,7 @@ absl::StatusOr<v1::CreateJobRequest> MakeCreateRequest(const SpecFlags& flags, a
   method.set_sparsegpt_damping(flags.sparsegpt_damping);
   method.set_quality(FromFlag<v1::Quality>(flags.quality));
   method.set_block_allocation(FromFlag<v1::BlockAllocation>(flags.block_allocation));
+  method.set_loss(FromFlag<v1::Loss>(flags.loss));
   if (flags.recovery_epochs != 0 || flags.recovery_learning_rate != 0 || flags.recovery_batch_size != 0 ||
       !flags.recovery_masks.empty() || flags.recovery_decay || flags.recovery_dense_every) {
     method.mutable_recovery()->set_epochs(flags.recovery_epochs);

@@ -55,6 +55,7 @@ struct SpecFlags {
   std::optional<double> recovery_decay;
   std::optional<int> recovery_dense_every;
   std::string block_allocation;
+  std::string loss;
   uint64_t seed = 0;
   std::string name;
   int priority = 0;

@@ -78,6 +78,20 @@ absl::Status ResolveReference(v1::MethodSpec& method) {
                     "REFERENCE_DENSE_STREAM: SCHEDULE_INDEPENDENT has no pruned stream, SCHEDULE_SEQUENTIAL has");
 }
 
+// Of what is trained.
+absl::Status ResolveLoss(v1::MethodSpec& method) {
+  if (method.loss() == v1::LOSS_UNSPECIFIED) {
+    const bool plain = method.preset() == v1::PRESET_PAPER || method.quality() == v1::QUALITY_FAST;
+    method.set_loss(plain ? v1::LOSS_BLOCK : v1::LOSS_LOOKAHEAD);
+  }
+  if (!v1::Loss_IsValid(method.loss())) {
+    return FieldError("method.loss", absl::StrCat(static_cast<int>(method.loss())), "LOSS_BLOCK or LOSS_LOOKAHEAD");
+  }
+  if (method.loss() == v1::LOSS_BLOCK || method.preset() != v1::PRESET_PAPER) return absl::OkStatus();
+  return FieldError("method.loss", v1::Loss_Name(method.loss()),
+                    "LOSS_BLOCK: PRESET_PAPER is what was published, PRESET_DEFAULT can do more");
+}
+
 absl::Status ResolveBesa(v1::MethodSpec& method) {
   if (method.preset() == v1::PRESET_UNSPECIFIED) method.set_preset(v1::PRESET_DEFAULT);
   if (method.preset() != v1::PRESET_DEFAULT && method.preset() != v1::PRESET_PAPER) {
@@ -101,6 +115,7 @@ absl::Status ResolveBesa(v1::MethodSpec& method) {
     method.set_prior_sigma(kDefaultPriorSigma);
   }
   RETURN_IF_ERROR(ResolveReference(method));
+  RETURN_IF_ERROR(ResolveLoss(method));
   return CheckUnset("method.pattern", method.pattern(), !method.pattern().empty(),
                     "METHOD_MAGNITUDE, METHOD_WANDA and METHOD_SPARSEGPT; METHOD_BESA learns how much of each row to "
                     "remove");
@@ -122,9 +137,15 @@ absl::Status CheckNoBesaOptions(const v1::MethodSpec& method) {
 absl::Status ResolveBaseline(v1::MethodSpec& method) {
   RETURN_IF_ERROR(CheckNoBesaOptions(method));
   // Without recovery they compare with nothing.
-  if (method.has_recovery()) return ResolveReference(method);
+  if (method.has_recovery()) {
+    RETURN_IF_ERROR(ResolveReference(method));
+    return ResolveLoss(method);
+  }
+  const std::string trained = "METHOD_BESA and of recovery";
+  RETURN_IF_ERROR(CheckUnset("method.loss", EnumName(method.loss(), v1::Loss_Name(method.loss())),
+                             method.loss() != v1::LOSS_UNSPECIFIED, trained));
   return CheckUnset("method.reference", EnumName(method.reference(), v1::Reference_Name(method.reference())),
-                    method.reference() != v1::REFERENCE_UNSPECIFIED, "METHOD_BESA and of recovery");
+                    method.reference() != v1::REFERENCE_UNSPECIFIED, trained);
 }
 
 absl::Status ResolveSparseGpt(v1::MethodSpec& method) {

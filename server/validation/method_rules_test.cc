@@ -220,6 +220,41 @@ TEST(MethodRules, BestTakesFullStepsWithAPattern) {
   EXPECT_EQ(spec.method().recovery().dense_every(), 3);
 }
 
+TEST(MethodRules, TheLossLooksAheadUnlessItIsToBeFast) {
+  const auto loss_of = [](v1::Quality quality, v1::Loss asked) {
+    v1::JobSpec spec = Spec(v1::METHOD_BESA);
+    spec.mutable_method()->set_quality(quality);
+    spec.mutable_method()->set_loss(asked);
+    EXPECT_TRUE(ResolveMethod(spec).ok());
+    return spec.method().loss();
+  };
+  for (const v1::Quality quality : {v1::QUALITY_UNSPECIFIED, v1::QUALITY_BALANCED, v1::QUALITY_BEST}) {
+    EXPECT_EQ(loss_of(quality, v1::LOSS_UNSPECIFIED), v1::LOSS_LOOKAHEAD) << quality;
+  }
+  EXPECT_EQ(loss_of(v1::QUALITY_FAST, v1::LOSS_UNSPECIFIED), v1::LOSS_BLOCK);
+  EXPECT_EQ(loss_of(v1::QUALITY_BEST, v1::LOSS_BLOCK), v1::LOSS_BLOCK);
+  EXPECT_EQ(loss_of(v1::QUALITY_FAST, v1::LOSS_LOOKAHEAD), v1::LOSS_LOOKAHEAD);
+}
+
+TEST(MethodRules, ALossIsAnOptionOfWhatIsTrained) {
+  v1::JobSpec wanda = Spec(v1::METHOD_WANDA);
+  wanda.mutable_method()->set_loss(v1::LOSS_LOOKAHEAD);
+  v1::JobSpec recovered = wanda;
+  ExpectRefused(ResolveMethod(wanda), "method.loss", {"LOSS_LOOKAHEAD", "METHOD_BESA", "recovery"});
+  recovered.mutable_method()->mutable_recovery();
+  EXPECT_TRUE(ResolveMethod(recovered).ok());
+  v1::JobSpec paper = Spec(v1::METHOD_BESA);
+  paper.mutable_method()->set_preset(v1::PRESET_PAPER);
+  v1::JobSpec published = paper;
+  EXPECT_TRUE(ResolveMethod(published).ok());
+  EXPECT_EQ(published.method().loss(), v1::LOSS_BLOCK);
+  paper.mutable_method()->set_loss(v1::LOSS_LOOKAHEAD);
+  ExpectRefused(ResolveMethod(paper), "method.loss", {"LOSS_LOOKAHEAD", "PRESET_PAPER"});
+  v1::JobSpec unknown = Spec(v1::METHOD_BESA);
+  unknown.mutable_method()->set_loss(static_cast<v1::Loss>(5));
+  ExpectRefused(ResolveMethod(unknown), "method.loss", {"5", "LOSS_BLOCK"});
+}
+
 TEST(MethodRules, DenseInputsNeedTwoStreams) {
   const auto spec_with = [](v1::Schedule schedule, v1::Reference reference, int every) {
     v1::JobSpec spec = Spec(v1::METHOD_BESA);
