@@ -30,6 +30,7 @@ struct BlockSeconds {
   double load = 0.0;
   double walk = 0.0;
   double statistics = 0.0;
+  double lookahead = 0.0;
   double train = 0.0;
   double solve = 0.0;
   double recover = 0.0;
@@ -50,6 +51,8 @@ class Estimator {
         shape_(BlockShape::Of(input.config, 0)),
         options_(cost::ResolveOptions(cost::BesaOptionsOf(input.spec), input.config, samples_)),
         passes_(ForwardPassesOf(options_)),
+        looking_ahead_(cost::LooksAhead(options_) ? static_cast<double>(blocks_ - 1) / static_cast<double>(blocks_)
+                                                  : 0.0),
         forward_(cost::ForwardFlops(shape_, samples_, length_)),
         block_bytes_(input.bytes.blocks / blocks_) {
     compute_.cuda = device_.cuda;
@@ -82,12 +85,17 @@ class Estimator {
   // A walk of all windows through a block: its weights, and the pass.
   double WalkSeconds() const { return device_.load_seconds + Transfer(block_bytes_) + Seconds(forward_, device_.walk); }
 
+  // Of what takes `of(whether it looks ahead)` in a block.
+  template <class Of>
+  double MeanOfBlocks(const Of& of) const {
+    return std::lerp(of(false), of(true), looking_ahead_);
+  }
+
   // `step`: what each step takes beyond its arithmetic.
-  double TrainingSeconds(int64_t passes, int64_t batch, double rate, double step) const {
+  double TrainingSeconds(int64_t passes, int64_t batch, double pass_flops, double rate, double step) const {
     if (passes == 0) return 0.0;
     const int64_t steps = passes * ((samples_ + batch - 1) / std::max<int64_t>(1, batch));
-    const double flops = static_cast<double>(passes) * cost::TrainingFlops(shape_, samples_, length_);
-    return Seconds(flops, rate) + static_cast<double>(steps) * step;
+    return Seconds(static_cast<double>(passes) * pass_flops, rate) + static_cast<double>(steps) * step;
   }
 
   BlockSeconds TimeBlock() const {
@@ -97,14 +105,25 @@ class Estimator {
     block.statistics = Seconds(forward_, device_.forward);
     if (passes_.dense_stream) block.statistics += Seconds(forward_, device_.walk);
     block.walk = passes_.walk * WalkSeconds();
+    block.lookahead = looking_ahead_ * (device_.load_seconds + Seconds(forward_, device_.walk));
+    if (cost::ObservesAhead(options_)) {
+      // In the pass that the block's statistics are taken in: only a worker's first block has one of its own.
+      const double first = static_cast<double>(std::min<int64_t>(in_.workers, blocks_)) / static_cast<double>(blocks_);
+      block.lookahead = looking_ahead_ * Seconds(forward_, device_.forward);
+      block.statistics *= first;
+    }
     if (options_.method == cost::Method::kBesa) {
-      block.train =
-          TrainingSeconds(options_.epochs, options_.batch_size, device_.training, device_.training_step_seconds);
+      block.train = TrainingSeconds(options_.epochs, options_.batch_size, MeanOfBlocks([this](bool ahead) {
+                                      return cost::AllocationPassFlops(shape_, samples_, length_, options_, ahead);
+                                    }),
+                                    device_.training, device_.training_step_seconds);
     } else if (options_.method == cost::Method::kSparseGpt) {
       block.solve = Seconds(cost::SolvingFlops(shape_, samples_, length_), device_.solving);
     }
-    block.recover = TrainingSeconds(options_.recovery.epochs, options_.recovery.batch_size, device_.recovery,
-                                    device_.recovery_step_seconds);
+    block.recover = TrainingSeconds(
+        options_.recovery.epochs, options_.recovery.batch_size,
+        MeanOfBlocks([this](bool ahead) { return cost::RecoveryPassFlops(shape_, samples_, length_, ahead); }),
+        device_.recovery, device_.recovery_step_seconds);
     const int64_t measured = cost::FinalLossSamples(samples_, length_);
     block.write = device_.write_seconds + Seconds(cost::ForwardFlops(shape_, measured, length_), device_.walk) +
                   Seconds(static_cast<double>(block_bytes_), device_.copy_bytes_per_second);
@@ -166,8 +185,8 @@ class Estimator {
     simulator::Scenario scenario;
     const BlockSeconds& block = block_;
     scenario.shape = {.blocks = static_cast<int32_t>(blocks_),
-                      .block_seconds = block.load + block.walk + block.statistics + block.train + block.solve +
-                                       block.recover + block.write,
+                      .block_seconds = block.load + block.walk + block.statistics + block.lookahead + block.train +
+                                       block.solve + block.recover + block.write,
                       .forward_seconds = WalkSeconds(),
                       .block_bytes = static_cast<double>(block_bytes_),
                       .boundary_bytes = static_cast<double>(BoundaryBytes())};
@@ -242,6 +261,7 @@ class Estimator {
              in_.bytes.blocks + blocks_ * (in_.bytes.headers + tokens), 0, /*beside=*/true);
     AddWalks();
     AddStage("statistics", static_cast<double>(blocks_) * block.statistics, 0, 0);
+    AddStage("lookahead", static_cast<double>(blocks_) * block.lookahead, 0, 0);
     AddStage("train", static_cast<double>(blocks_) * block.train, 0, 0);
     AddStage("solve", static_cast<double>(blocks_) * block.solve, 0, 0);
     AddStage("recover", static_cast<double>(blocks_) * block.recover, 0, 0);
@@ -338,6 +358,8 @@ class Estimator {
   const cost::BesaOptions options_;
   const ForwardPasses passes_;
   // FLOPs of a forward pass of all windows through a block.
+  // The share of the blocks that look ahead: all but the last, or none.
+  const double looking_ahead_;
   const double forward_;
   const int64_t block_bytes_;
   cost::ComputePlan compute_;

@@ -105,6 +105,23 @@ TEST(Estimate, OneWorkerOn7BByHand) {
   EXPECT_EQ(estimate.activation_bytes(), 0);
 }
 
+TEST(Estimate, LookingAheadAddsToThePassesAndObservesTheNextBlock) {
+  EstimateInput input = Input7B();
+  input.spec.mutable_method()->set_loss(v1::LOSS_LOOKAHEAD);
+  input.workers = 4;
+  auto stages = StagesOf(Estimate(input));
+  // All blocks but the last; a worker's first block has a pass of its own for its statistics.
+  EXPECT_NEAR(stages["lookahead"].seconds(), 31, 1e-6);
+  EXPECT_NEAR(stages["statistics"].seconds(), 4, 1e-6);
+  const cost::BlockShape shape = cost::BlockShape::Of(input.config, 0);
+  const double ahead = cost::LookaheadFlops(shape, 128, 2048) / cost::TrainingFlops(shape, 128, 2048);
+  EXPECT_NEAR(stages["train"].seconds(), 32 * 3 + 31 * 3 * ahead / 2, 1e-6) << "with half of the windows";
+  input.spec.mutable_method()->set_schedule(v1::SCHEDULE_SEQUENTIAL);
+  stages = StagesOf(Estimate(input));
+  EXPECT_NEAR(stages["lookahead"].seconds(), 31, 1e-6);
+  EXPECT_NEAR(stages["statistics"].seconds(), 2 * 32, 1e-6) << "of the pruned stream, and of the dense one";
+}
+
 TEST(Estimate, PublishingFromFolderToFolderCopiesNothing) {
   EstimateInput input = Input7B();
   const double copied = Estimate(input).seconds();

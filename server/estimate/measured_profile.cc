@@ -165,12 +165,12 @@ class Reader {
     const cost::BesaOptions options = cost::ResolveOptions(cost::BesaOptionsOf(job.spec()), {}, samples);
     const ForwardPasses passes = ForwardPassesOf(options);
     const double forward = cost::ForwardFlops(*shape, samples, length);
-    const double training = cost::TrainingFlops(*shape, samples, length);
+    const bool ahead = cost::LooksAhead(options) && task.block() + 1 < job.model().blocks();
     const auto bytes = static_cast<double>(FileBytes(result));
 
     ReadWalk(task, passes, forward, bytes, workers);
     // Of the pass that takes statistics alone: the dense stream's is as fast as a walk.
-    const double statistics = StatisticsSeconds(result, passes, forward);
+    const double statistics = StatisticsSeconds(result, options, passes, forward);
     if (options.method == cost::Method::kSparseGpt) {
       // Its Hessians are made in the pass that takes statistics: what is beyond a forward pass is solving.
       const double alone = forward_.given() ? forward / forward_.Rate(0) : 0.0;
@@ -181,10 +181,12 @@ class Reader {
       forward_.Add(distance_, forward, statistics);
     }
     if (options.method == cost::Method::kBesa) {
-      ReadTraining(static_cast<double>(options.epochs) * training, forward / statistics,
+      const double pass = cost::AllocationPassFlops(*shape, samples, length, options, ahead);
+      ReadTraining(static_cast<double>(options.epochs) * pass, forward / statistics,
                    options.epochs * ((samples + options.batch_size - 1) / options.batch_size), *shape, result);
     }
-    recovery_.Add(distance_, static_cast<double>(options.recovery.epochs) * training, StageSum(result, "recover"));
+    const double recovery_pass = cost::RecoveryPassFlops(*shape, samples, length, ahead);
+    recovery_.Add(distance_, static_cast<double>(options.recovery.epochs) * recovery_pass, StageSum(result, "recover"));
     load_.Add(distance_, 1, std::max(0.0, StageSum(result, "load") - Transfer(bytes)));
     const double rate = walk_.Rate(forward_.Rate(0));
     const int64_t measured = cost::FinalLossSamples(samples, length);
@@ -209,8 +211,14 @@ class Reader {
   }
 
   // Of the pass that takes statistics alone: that of the dense stream, which has none, is a walk.
-  double StatisticsSeconds(const v1::TaskResult& result, const ForwardPasses& passes, double forward) const {
+  double StatisticsSeconds(const v1::TaskResult& result, const cost::BesaOptions& options, const ForwardPasses& passes,
+                           double forward) const {
     const double seconds = StageSum(result, "statistics");
+    if (cost::ObservesAhead(options)) {
+      // As a rule it was made ahead of the block. The one made ahead here is the next block's, and takes as long.
+      const double ahead = StageSum(result, "lookahead");
+      return ahead > 0 ? ahead : forward_.given() ? forward * forward_.Median() : seconds;
+    }
     if (!passes.dense_stream) return seconds;
     const double walk = walk_.given() ? forward * walk_.Median() : seconds / 2;
     return std::max(seconds / 2, seconds - walk);

@@ -107,6 +107,19 @@ TEST(MeasuredProfile, TheNearestInSizeDecidesAndTheNextFillsGaps) {
   EXPECT_THAT(other->basis, ElementsAre(HasSubstr("EPYC"), HasSubstr("nearest blocks measured")));
 }
 
+TEST(MeasuredProfile, LookingAheadIsTheNextBlocksPassForStatistics) {
+  const cost::BlockShape shape = Shape(256);
+  EarlierJob job = SomeJob(shape, 1.0, 4.0);
+  job.job.mutable_spec()->mutable_method()->set_loss(v1::LOSS_LOOKAHEAD);
+  AddStage("lookahead", 1.0, *job.tasks[0].mutable_result());
+  // Whose were taken then.
+  for (v1::StageSeconds& stage : *job.tasks[1].mutable_result()->mutable_stages()) {
+    if (stage.stage() == "statistics") stage.set_seconds(0.01);
+  }
+  const auto profile = MeasuredProfile({job}, Epyc(), shape, v1::SCHEDULE_INDEPENDENT, kBytesPerSecond);
+  EXPECT_NEAR(profile->forward, cost::ForwardFlops(shape, 64, 128) / 1.0, 1);
+}
+
 TEST(MeasuredProfile, ASequentialJobShowsWhatAWalkTakes) {
   const cost::BlockShape shape = Shape(256);
   EarlierJob job = SomeJob(shape, 2.0, 4.0);
