@@ -250,7 +250,7 @@ def job():
 def worker():
     one = '{instance=~"$instance"}'
     # Of other stages, such as writing, a step is a byte or a tensor.
-    steps = '{instance=~"$instance", stage=~"train|solve|evaluate|walk|statistics"}'
+    steps = '{instance=~"$instance", stage=~"train|recover|solve|evaluate|walk|statistics|lookahead"}'
     return board(
         "besa-worker",
         "besa / worker",

@@ -52,6 +52,13 @@ def test_quality_balanced_is_a_sequential_schedule_with_recovery(service, fast):
     AutoModelForCausalLM.from_pretrained(service.folder / "balanced", dtype=torch.float32)
 
 
+def test_unless_it_is_to_be_fast_losses_look_ahead(service, fast):
+    job = service.succeed(service.submit("plain", **MEASURED))
+    assert {"lookahead", "train"} <= {stage["stage"] for stage in job["result"]["stages"]}
+    assert "lookahead" not in {stage["stage"] for stage in fast["result"]["stages"]}
+    assert perplexity_of(job) != perplexity_of(fast)
+
+
 def test_without_it_what_is_kept_stays_as_it_was(service, fast):
     dense = linears(MODEL)
     for name, weight in linears(service.folder / "fast").items():
@@ -78,6 +85,7 @@ def test_validate_shows_what_quality_stands_for(service):
     assert method["recovery"]["epochs"] > 4
     assert method["recovery"]["learning_rate"] == 0.002
     assert method["recovery"]["batch_size"] == 4
+    assert method["loss"] == "LOSS_LOOKAHEAD"
 
 
 @pytest.mark.parametrize(
