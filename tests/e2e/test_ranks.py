@@ -9,8 +9,9 @@ import pytest
 
 from cluster import Cluster, committed_once, deterministic_files, holder, wait_until
 
-# Blocks that take seconds: what the coordinator knows of them is a heartbeat old.
-JOB = {"samples": 256, "sequence_length": 128}
+# Blocks that take seconds: what the coordinator knows of them is a heartbeat old. Fast, since on a CPU a group that looks
+# ahead rather prunes its blocks together, one after the other.
+JOB = {"samples": 256, "sequence_length": 128, "quality": "fast"}
 BLOCKS = [f"prune-{block:05d}" for block in range(6)]
 # The machine may be busy with other things: a rank that lives may be late to say so, and a lease to be renewed.
 RANK_TIMEOUT = 15
@@ -141,6 +142,16 @@ def test_a_group_takes_as_many_blocks_at_once_as_it_has_ranks(group, undisturbed
     assert "a block for each rank, since 2 blocks would take" in group.log("group")
     sequential = group.tasks(undisturbed["sequential"].job)
     assert "a block each" not in sequential[BLOCKS[0]]["result"]["numerics"]
+
+
+def test_a_group_looks_ahead_as_one_worker_does(group, cluster):
+    job = {"samples": 32, "sequence_length": 64, "loss": "lookahead"}
+    together = group.succeed(group.submit("ahead", **job), PATIENCE)
+    cluster.start(workers=1)
+    alone = cluster.succeed(cluster.submit("ahead", **job), PATIENCE)
+    for result in (together["result"], alone["result"]):
+        assert "lookahead" in {stage["stage"] for stage in result["stages"]}
+        assert result["sparsity"] == 0.5
 
 
 @pytest.mark.parametrize(("schedule", "rank"), [("independent", 0), ("independent", 1), ("sequential", 1)])
