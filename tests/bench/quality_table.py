@@ -30,6 +30,7 @@ def recovery(epochs: int = 4, **more) -> dict:
 
 
 GOALS: list[tuple[str, dict, list[float]]] = [
+    ("fast", BATCH | {"quality": "fast"}, ALL),
     ("default, independent", BATCH, ALL),
     ("default, sequential", BATCH | SEQUENTIAL, ALL),
     ("balanced", BATCH | {"quality": "balanced"}, ALL),
@@ -46,6 +47,7 @@ ABLATION: list[tuple[str, dict, list[float]]] = [
     ("- learned allocation (Wanda)", {"method": "wanda"} | SURVEYED | SEQUENTIAL | recovery(), ENDS),
     ("- learned allocation (SparseGPT)", {"method": "sparsegpt"} | SURVEYED | SEQUENTIAL | recovery(), ENDS),
     ("- growing masks", RECOVERED | recovery(masks="fixed"), ENDS),
+    ("- looking ahead", RECOVERED | {"loss": "block"}, ENDS),
     ("- survey of the blocks", RECOVERED | {"block_allocation": "uniform"}, ENDS),
     ("- both", RECOVERED | recovery(masks="fixed") | {"block_allocation": "uniform"}, ENDS),
     ("- sequential schedule", BATCH | recovery(), ENDS),
