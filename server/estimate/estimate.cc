@@ -105,12 +105,13 @@ class Estimator {
     block.statistics = Seconds(forward_, device_.forward);
     if (passes_.dense_stream) block.statistics += Seconds(forward_, device_.walk);
     block.walk = passes_.walk * WalkSeconds();
-    block.lookahead = looking_ahead_ * (device_.load_seconds + Seconds(forward_, device_.walk));
     if (cost::ObservesAhead(options_)) {
       // In the pass that the block's statistics are taken in: only a worker's first block has one of its own.
       const double first = static_cast<double>(std::min<int64_t>(in_.workers, blocks_)) / static_cast<double>(blocks_);
       block.lookahead = looking_ahead_ * Seconds(forward_, device_.forward);
       block.statistics *= first;
+    } else {
+      block.lookahead = looking_ahead_ * (device_.load_seconds + Seconds(forward_, device_.walk));
     }
     if (options_.method == cost::Method::kBesa) {
       block.train = TrainingSeconds(options_.epochs, options_.batch_size, MeanOfBlocks([this](bool ahead) {
@@ -357,9 +358,9 @@ class Estimator {
   const BlockShape shape_;
   const cost::BesaOptions options_;
   const ForwardPasses passes_;
-  // FLOPs of a forward pass of all windows through a block.
   // The share of the blocks that look ahead: all but the last, or none.
   const double looking_ahead_;
+  // FLOPs of a forward pass of all windows through a block.
   const double forward_;
   const int64_t block_bytes_;
   cost::ComputePlan compute_;

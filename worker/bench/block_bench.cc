@@ -124,13 +124,11 @@ class BlockSeries {
                                .stream_key = "bench",
                                .calibration = &calibration_,
                                .block = block,
-                               .next = {},
                                .options = request_.options,
                                .compute = request_.compute};
-    for (const int64_t next : {block + at_once(), block + at_once() + 1}) {
-      if (next > block + at_once() && !cost::LooksAhead(request_.options)) break;
-      prune.next.push_back({next, TensorsOf(next), dense_});
-    }
+    // As a worker reads ahead.
+    const int64_t last = block + at_once() + (cost::LooksAhead(request_.options) ? 1 : 0);
+    for (int64_t next = block + at_once(); next <= last; ++next) prune.next.push_back({next, TensorsOf(next), dense_});
     return prune;
   }
 

@@ -38,8 +38,10 @@ void KeepUsable(const PruneRequest& request, const at::TensorOptions& options, H
   if (!TakesDenseStream(request.options) || !IsUsable(held.dense, request, options, DenseBoundary(request))) {
     held.dense = {};
   }
-  const bool both = held.dense.block == request.block && held.dense_behind.block == request.block + 1;
-  if (TakesPrunedStream(request.options) || !both || !IsUsable(held.dense, request, options, request.block) ||
+  // What is left of the dense stream is usable.
+  const bool both = held.dense.activations.defined() && held.dense.block == request.block &&
+                    held.dense_behind.block == request.block + 1;
+  if (TakesPrunedStream(request.options) || !both ||
       !IsUsable(held.dense_behind, request, options, request.block + 1)) {
     held.dense_behind = {};
   }

@@ -111,26 +111,43 @@ constexpr storage::RopeScaling kLlama3 = {.kind = storage::RopeScaling::Kind::kL
                                           .high_freq_factor = 4.0,
                                           .original_context = 64};
 
-class FastPath : public testing::TestWithParam<Variant> {};
+class FastPath : public testing::TestWithParam<Variant> {
+ protected:
+  // Random weights and inputs of the variant's shape, in float64, and what the method starts from.
+  struct Inputs {
+    explicit Inputs(const BlockShape& shape)
+        : weights(RandomBlock(shape)),
+          x(at::randn({3, 19, shape.hidden}, at::kDouble)),
+          block(shape, 19, at::kDouble),
+          statistics(shape, at::kDouble) {
+      BlockState state;
+      reference = block.Forward(x, weights, &state);
+      statistics.Add(state);
+      orders = RankLinears(weights, statistics, 3);
+      for (Linear linear : kAllLinears) {
+        ranks[linear] = TwinRank(weights.linear(linear), statistics.sums(GroupOf(linear)), 3);
+      }
+    }
+
+    BlockWeights weights;
+    at::Tensor x;
+    LlamaBlock block;
+    InputStatistics statistics;
+    at::Tensor reference;
+    std::array<at::Tensor, kLinears> orders;
+    std::array<at::Tensor, kLinears> ranks;
+  };
+
+  void SetUp() override {
+    at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+    generator.set_current_seed(7);
+  }
+};
 
 TEST_P(FastPath, GradientIsAutogradsInFloat64) {
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
-  generator.set_current_seed(7);
-  const BlockShape& shape = GetParam().shape;
   const AllocationOptions& options = GetParam().options;
-  const BlockWeights weights = RandomBlock(shape);
-  const at::Tensor x = at::randn({3, 19, shape.hidden}, at::kDouble);
-  const LlamaBlock block(shape, 19, at::kDouble);
-  InputStatistics statistics(shape, at::kDouble);
-  BlockState state;
-  const at::Tensor reference = block.Forward(x, weights, &state);
-  statistics.Add(state);
+  const auto [weights, x, block, statistics, reference, orders, ranks] = Inputs(GetParam().shape);
   EXPECT_LT(MaxRelativeDifference(reference, TwinBlock(x, weights)), 1e-13);
-  const auto orders = RankLinears(weights, statistics, 3);
-  std::array<at::Tensor, kLinears> ranks;
-  for (Linear linear : kAllLinears) {
-    ranks[linear] = TwinRank(weights.linear(linear), statistics.sums(GroupOf(linear)), 3);
-  }
 
   BlockTrainer trainer(block, weights, orders, weights.WithOwnLinears(), options, 5.0);
   AutogradTwin twin(weights, ranks, options, 5.0);
@@ -155,8 +172,6 @@ TEST_P(FastPath, GradientIsAutogradsInFloat64) {
 }
 
 TEST_P(FastPath, GradientOfTheInputIsAutograds) {
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
-  generator.set_current_seed(7);
   const BlockShape& shape = GetParam().shape;
   const BlockWeights weights = RandomBlock(shape);
   const LlamaBlock block(shape, 19, at::kDouble);
@@ -170,24 +185,10 @@ TEST_P(FastPath, GradientOfTheInputIsAutograds) {
 }
 
 TEST_P(FastPath, LookingAheadItIsAutogradsThroughTheNextBlock) {
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
-  generator.set_current_seed(7);
-  const BlockShape& shape = GetParam().shape;
   const AllocationOptions& options = GetParam().options;
-  const BlockWeights weights = RandomBlock(shape);
-  const BlockWeights next = RandomBlock(shape);
-  const at::Tensor x = at::randn({3, 19, shape.hidden}, at::kDouble);
-  const LlamaBlock block(shape, 19, at::kDouble);
-  InputStatistics statistics(shape, at::kDouble);
-  BlockState state;
-  const at::Tensor reference = block.Forward(x, weights, &state);
+  const auto [weights, x, block, statistics, reference, orders, ranks] = Inputs(GetParam().shape);
+  const BlockWeights next = RandomBlock(GetParam().shape);
   const at::Tensor next_reference = block.Forward(reference, next, nullptr);
-  statistics.Add(state);
-  const auto orders = RankLinears(weights, statistics, 3);
-  std::array<at::Tensor, kLinears> ranks;
-  for (Linear linear : kAllLinears) {
-    ranks[linear] = TwinRank(weights.linear(linear), statistics.sums(GroupOf(linear)), 3);
-  }
 
   BlockTrainer trainer(block, weights, orders, weights.WithOwnLinears(), options, 5.0, &next);
   AutogradTwin twin(weights, ranks, options, 5.0);
@@ -210,8 +211,6 @@ TEST_P(FastPath, LookingAheadItIsAutogradsThroughTheNextBlock) {
 TEST_P(FastPath, OnCudaAsOnTheCpu) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
-  generator.set_current_seed(7);
   BlockShape shape = GetParam().shape;
   shape.head_dim = 16;  // FlashAttention wants multiples of 8.
   const BlockWeights weights = RandomBlock(shape);

@@ -257,10 +257,7 @@ absl::Status BlockJob::TakeStatistics() {
 bool BlockJob::TakeObserved() {
   Observed observed = std::exchange(observed_, {});
   ActivationStream behind = std::exchange(streams_.dense_behind, {});
-  if (!behind.activations.defined() || observed.method == nullptr || observed.block != request_.block ||
-      observed.by != options_.method) {
-    return false;
-  }
+  if (!behind.activations.defined() || observed.by != options_.method) return false;
   reference_ = std::move(behind.activations);
   method_ = std::move(observed.method);
   return true;
@@ -405,7 +402,7 @@ absl::Status BlockJob::Write() {
     streams_.dense = {.key = request_.stream_key, .block = request_.block + 1, .activations = reference_};
     if (next_method_ != nullptr) {
       streams_.dense_behind = {.key = request_.stream_key, .block = request_.block + 2, .activations = next_reference_};
-      observed_ = {.block = request_.block + 1, .by = options_.method, .method = std::move(next_method_)};
+      observed_ = {.by = options_.method, .method = std::move(next_method_)};
     }
   }
   return absl::OkStatus();

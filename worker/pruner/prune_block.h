@@ -18,7 +18,6 @@ namespace besa::pruner {
 
 // What looking ahead from a block has seen of the next: the method's statistics of it.
 struct Observed {
-  int64_t block = 0;
   Method by = Method::kBesa;
   std::unique_ptr<PruningMethod> method;
 };
@@ -26,7 +25,7 @@ struct Observed {
 // What an engine keeps from block to block.
 struct KeptState {
   HeldStreams streams;
-  // Of the block that streams.dense_behind is the output of.
+  // Of the block that streams.dense_behind is the output of, if that is there: both are set, and taken, together.
   Observed observed;
   BlockWorkspace workspace;
   BlockReadAhead ahead;
