@@ -25,7 +25,8 @@ void BlockWorkspace::Prepare(const BlockShape& shape, int64_t length, const at::
   const bool same = block_.has_value() && with_window == shape && length_ == length &&
                     tensor_options_.device() == options.device() && tensor_options_.dtype() == options.dtype();
   if (same) {
-    ForgetStepsIf(dense_.shape.window != shape.window);
+    // A recorded step has that of its blocks in it.
+    if (dense_.shape.window != shape.window) LetGoOfTrainers();
     dense_.shape = shape;
     pruned_.shape = shape;
     return;
@@ -35,12 +36,6 @@ void BlockWorkspace::Prepare(const BlockShape& shape, int64_t length, const at::
   length_ = length;
   tensor_options_ = options;
   dense_ = BlockWeights::Allocate(shape, options);
-}
-
-void BlockWorkspace::ForgetStepsIf(bool window_changes) {
-  if (!window_changes) return;
-  trainer_.reset();
-  recovery_.reset();
 }
 
 void BlockWorkspace::Clear() {
@@ -88,7 +83,7 @@ BlockWeights& BlockWorkspace::pruned() {
 
 BlockWeights& BlockWorkspace::Next(const BlockShape& shape) {
   if (!next_.groups[kQkv].defined()) next_ = BlockWeights::Allocate(shape, tensor_options_);
-  ForgetStepsIf(next_.shape.window != shape.window);
+  if (next_.shape.window != shape.window) LetGoOfTrainers();
   next_.shape = shape;
   return next_;
 }

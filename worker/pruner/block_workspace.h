@@ -59,8 +59,6 @@ class BlockWorkspace {
   RecoveryTrainer& Recovery(const RecoveryOptions& options, int64_t steps, bool looks_ahead);
 
  private:
-  // A recorded step has the window of its blocks in it, which may change from one to the next.
-  void ForgetStepsIf(bool window_changes);
   // What a recorded step leaves in the allocator's cache is of no use to anybody else.
   void LetGoOfTrainers();
 
